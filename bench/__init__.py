@@ -1,0 +1,1 @@
+"""Figures of Bastide, measured: each with the command that gives it."""

@@ -1,0 +1,5 @@
+"""`python -m bastide`."""
+
+from bastide.cli.main import main
+
+main()

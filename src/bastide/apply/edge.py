@@ -1,0 +1,172 @@
+"""The balancers' view of the service: who gets requests, what a visitor is answered; and taking a server out of turn.
+
+In: topology, endpoints, the URL that tells whether the application can serve. Out: `EdgeView` by balancer.
+Holds: a look that fails is no view, never a good one; a drained server is undrained whatever becomes of its change,
+and by its balancer itself when this process dies.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from bastide.apply.observe import close_all, on_all
+from bastide.policy.draining import drained_at
+from bastide.products.haproxy.view import ADMIN_SOCKET, BACKEND
+from bastide.topology.model import Topology
+from bastide.transport.endpoint import Endpoint
+from bastide.transport.errors import HostFailed, TransportError
+from bastide.transport.ssh import Conversation, open_conversation
+
+PATIENCE_S = 12.0
+"""How long the service may take to look as before: two health checks of a busy balancer."""
+_HTTPS = "internet-https"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EdgeView:
+    """One balancer's."""
+
+    serving: frozenset[str]
+    """Web servers that get requests."""
+    status: int
+    """What a visitor is answered; 0 is no answer."""
+    holds_virtual_ip: bool = False
+    lines: tuple[str, ...] = ()
+
+    @property
+    def answers(self) -> bool:
+        """Whether a visitor is served."""
+        return 0 < self.status < 500
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Regression:
+    """What is worse than before."""
+
+    balancer: str
+    message: str
+    lines: tuple[str, ...]
+
+
+@dataclass
+class Edge:
+    """All balancers that answer."""
+
+    topology: Topology
+    endpoints: Mapping[str, Endpoint]
+    health: str
+    """Path that answers 200 when the application can serve."""
+    away: frozenset[str]
+    _open: dict[str, Conversation] = field(default_factory=dict)
+
+    @property
+    def balancers(self) -> tuple[str, ...]:
+        """Those that can be asked."""
+        if not self.health or not self.topology.has_flow(_HTTPS):
+            return ()
+        tier = self.topology.tier(self.topology.flow(_HTTPS).target)
+        return tuple(host.name for host in tier if host.name not in self.away and host.name in self.endpoints)
+
+    def look(self, *, lines: bool = False) -> dict[str, EdgeView]:
+        """Each balancer's view; those that give none are not named."""
+
+        def ask(balancer: str) -> EdgeView:
+            if balancer not in self._open:
+                self._open[balancer] = open_conversation(self.endpoints[balancer])
+            name, port = self.topology.domains[0], self.topology.flow(_HTTPS).port
+            try:
+                answer = self._open[balancer].request(
+                    "edge", **_runtime(), url=f"https://{name}:{port}{self.health}", name=name, port=port,
+                    unit="haproxy.service", lines=lines,
+                )  # fmt: skip
+            except HostFailed as failed:
+                if failed.code == "lost":
+                    self._open.pop(balancer).close()
+                raise
+            return EdgeView(
+                serving=frozenset(answer["serving"]),
+                status=answer["status"],
+                holds_virtual_ip=str(self.topology.virtual_ip) in answer["addresses"],
+                lines=tuple(answer["lines"]),
+            )
+
+        seen = on_all(self.balancers, ask)
+        return {name: view for name, view in seen.items() if isinstance(view, EdgeView)}
+
+    def await_as_good(self, before: Mapping[str, EdgeView], patience_s: float = PATIENCE_S) -> Regression | None:
+        """Look until nothing is worse than before; what still is when patience has run out."""
+        if not before:
+            return None
+        end = time.monotonic() + patience_s
+        while True:
+            late = time.monotonic() >= end
+            worse = find_regression(before, self.look(lines=late))
+            if worse is None or late:
+                return worse
+            time.sleep(0.3)
+
+    @contextmanager
+    def drained(self, host: str, restarting: Collection[str], wait_s: float) -> Iterator[None]:
+        """Keep new requests from the host's web server for as long as the block runs. Raises TransportError."""
+        names = [name for name in drained_at(self.topology, host, restarting) if name in self.balancers]
+        with ExitStack() as stack:
+            balancers = {name: stack.enter_context(open_conversation(self.endpoints[name])) for name in names}
+            on_balancers(host, balancers, "drain", wait_s)
+            try:
+                yield
+            finally:
+                on_balancers(host, balancers, "undrain", PATIENCE_S)
+
+    def close(self) -> None:
+        """End all conversations."""
+        close_all(self._open.values())
+
+
+def on_balancers(host: str, balancers: Mapping[str, Conversation], operation: str, wait_s: float) -> None:
+    """Drain or undrain a host everywhere at once. Raises the first balancer's TransportError, as the host's own."""
+
+    def ask(balancer: str) -> None:
+        balancers[balancer].request(operation, **_runtime(), server=host, wait_s=wait_s)
+
+    for balancer, answer in on_all(balancers, ask).items():
+        if isinstance(answer, HostFailed) and answer.code == "last":
+            raise HostFailed(
+                host,
+                f"is not taken out of turn: on {balancer} {answer.message}",
+                operation="drain",
+                code=answer.code,
+                hint=answer.hint,
+            )
+        # A balancer whose HAProxy does not run sends nobody anywhere, and one that is lost undrains by itself.
+        if isinstance(answer, TransportError) and operation == "drain" and not _is_silent(answer):
+            raise answer
+
+
+def _is_silent(error: TransportError) -> bool:
+    return isinstance(error, HostFailed) and error.code == "balancer"
+
+
+def _runtime() -> dict[str, Any]:
+    return {"socket": ADMIN_SOCKET, "backend": BACKEND}
+
+
+def find_regression(before: Mapping[str, EdgeView], now: Mapping[str, EdgeView]) -> Regression | None:
+    """The first thing that was well and is not any more."""
+    for balancer, had in before.items():
+        has = now.get(balancer)
+        if has is None:
+            return Regression(
+                balancer=balancer, message=f"HAProxy on {balancer} does not answer any more", lines=()
+            )
+        lost = sorted(had.serving - has.serving)
+        if lost:
+            message = f"{balancer} does not send requests to {', '.join(lost)} any more"
+            return Regression(balancer=balancer, message=message, lines=has.lines)
+        if had.answers and not has.answers:
+            said = f"answers {has.status}" if has.status else "does not answer"
+            return Regression(balancer=balancer, message=f"the site {said} at {balancer}", lines=has.lines)
+    return None

@@ -1,0 +1,1 @@
+"""The weaknesses of a design, found before it is built: rules over spec and topology. Pure."""

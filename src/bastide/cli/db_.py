@@ -1,0 +1,116 @@
+"""`bastide db`: who is primary, and orders to the keepers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from bastide.cli.options import Options, print_json, with_options
+
+if TYPE_CHECKING:
+    from bastide.project.database import DatabaseState
+
+
+@click.group("db")
+def command() -> None:
+    """Show the database and change who is its primary."""
+
+
+@command.command("status")
+@with_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(options: Options, as_json: bool) -> int:
+    """Show primary, standby and lag. Exit code 1 when there is no primary, or nobody stands by."""
+    state = _observed(options)
+    if as_json:
+        print_json(state.to_json())
+    else:
+        _print(state)
+    alone = state.mode == "replication" and not any(m.sync and m.role == "replica" for m in state.members)
+    return 1 if state.primary is None or alone else 0
+
+
+def _order(name: str, summary: str, question: str, *, replica: bool = False) -> None:
+    @command.command(name, help=summary)
+    @with_options
+    @click.option("--yes", is_flag=True, help="Do not ask.")
+    @click.argument("host", required=replica, nargs=1 if replica else -1, metavar="HOST" if replica else "")
+    def verb(options: Options, yes: bool, host: str | tuple[str, ...]) -> int:
+        from bastide.project.database import OrderRefused, give_order
+
+        if not replica and host:
+            raise click.UsageError(f"'{name}' takes no host: the keepers know who is primary and who stands by")
+        target, state = options.chosen_target(), _observed(options)
+        if state.failover == "manual":
+            raise OrderRefused(
+                "this database changes its primary by hand only",
+                "set `database.failover: automatic`, then bastide apply",
+            )
+        if replica and host not in [m.host for m in state.members]:
+            raise click.UsageError(
+                f"'{host}' is no database host; there are: {', '.join(m.host for m in state.members)}"
+            )
+        asked = (
+            str(host)
+            if replica
+            else state.primary or next((m.host for m in state.members if m.role == "primary"), "")
+        )
+        if not asked and name != "switchover":
+            # The primary is gone with its host: whoever stood by may take over, if told to.
+            answering = [m for m in state.members if m.state != "silent"]
+            asked = next((m.host for m in sorted(answering, key=lambda m: not m.sync)), "")
+        if not asked:
+            raise OrderRefused("there is no primary to ask")
+        if question and not yes:
+            click.confirm(question.format(host=asked), abort=True, err=True)
+        click.echo(give_order(target, asked, name))
+        return 0
+
+
+_order("switchover", "Let the standby take over in order: no write is lost, writes pause for a moment.", "")
+_order(
+    "failover",
+    "Kill the primary's server and let the standby take over. Refused where writes would be lost.",
+    "Kill the database server on {host}?",
+)
+_order(
+    "reinit",
+    "Copy a replica anew from the primary.",
+    "Replace the data on {host} by a copy of the primary's?",
+    replica=True,
+)
+_order("pause", "No automatic failover until `resume`.", "")
+_order("resume", "Automatic failover again.", "")
+
+
+def _observed(options: Options) -> DatabaseState:
+    from bastide.project.database import observe_database
+
+    state = observe_database(options.chosen_target())
+    if state is None:
+        raise click.UsageError("the spec has no database")
+    return state
+
+
+def _print(state: DatabaseState) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=400)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("host", "role", "state", "in sync", "lag", "position", ""):
+        table.add_column(column, overflow="fold")
+    for member in state.members:
+        lag = "" if member.lag_s is None else f"{member.lag_s:g} s"
+        sync = "yes" if member.sync else "no"
+        message = member.message.replace("[", "\\[")
+        table.add_row(member.host, member.role, member.state, sync, lag, member.position or "", message)
+    console.print(table)
+    paused = ", paused" if state.paused else ""
+    console.print(
+        f"primary {state.primary or 'NONE'} · epoch {state.epoch} · failover {state.failover}{paused}",
+        soft_wrap=True,
+    )

@@ -1,0 +1,64 @@
+"""Typed faults: each can be begun, proved to have taken effect, and ended.
+
+In: a FaultSpec with plain names, and the Ground. Out: `Fault`. Raises FaultRefused for what cannot be done here,
+FaultWithoutEffect when it was done and nothing broke.
+Holds: `end` needs nothing but the FaultSpec, is idempotent, and may be called when `begin` never was: whoever finds a
+journal of a drill that was killed can put everything back.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from bastide.drill.ground import Ground
+from bastide.drill.host_faults import CutHosts, FreezeHosts, KillHosts, RebootHosts
+from bastide.drill.network_faults import LosePackets, PartHosts
+from bastide.drill.refusals import FaultRefused
+from bastide.drill.scenario import ON_SERVERS, FaultSpec
+from bastide.drill.service_faults import CrashServices, FreezeServices, KillServices
+from bastide.drill.works import RotateCertificates, SwitchOver
+
+
+class Fault(Protocol):
+    """Something that breaks."""
+
+    def begin(self) -> None:
+        """Break it."""
+
+    def proof(self) -> dict[str, Any]:
+        """What shows that it took effect. Raises FaultWithoutEffect."""
+
+    def end(self) -> None:
+        """Put it back, whatever state it is in."""
+
+
+def make_fault(spec: FaultSpec, ground: Ground) -> Fault:
+    """The fault of that kind. Raises FaultRefused."""
+    services = [name for name in spec.targets if "/" in name]
+    if services and len(services) != len(spec.targets):
+        raise FaultRefused(f"{spec}: hosts and services at once", "name hosts, or services, of one kind of fault")
+    if ground.lab is None and (spec.kind not in ON_SERVERS or (spec.kind in ("kill", "freeze") and not services)):
+        raise FaultRefused(f"{spec}: only a lab can do that and undo it", "on servers: services, crash, reboot")
+    match spec.kind:
+        case "kill":
+            return KillServices(spec, ground) if services else KillHosts(spec, ground)
+        case "crash" if services:
+            return CrashServices(spec, ground)
+        case "freeze":
+            return FreezeServices(spec, ground) if services else FreezeHosts(spec, ground)
+        case "cut" if not services:
+            return CutHosts(spec, ground)
+        case "reboot" if not services:
+            return RebootHosts(spec, ground)
+        case "loss" if not services:
+            return LosePackets(spec, ground)
+        case "part" if not services:
+            return PartHosts(spec, ground)
+        case "switchover":
+            return SwitchOver(spec, ground)
+        case "rotate":
+            return RotateCertificates(spec, ground)
+        case _:
+            raise FaultRefused(
+                f"{spec}: this fault is not for {'services' if services else 'hosts'}", "bastide drill --list"
+            )

@@ -1,0 +1,124 @@
+"""Scenarios that follow from the topology: each host and each service lost in every way, pairs, one product everywhere.
+
+In: a Topology. Out: Scenarios whose expectation is what `policy` predicts. `parse_name` makes the same of a name such as
+`kill:web1+web2`, for what is not listed. Raises UnknownTarget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from bastide.drill.scenario import KINDS, WHOLE, Expectation, FaultSpec, Kind, Scenario
+from bastide.drill.targets import Facts, UnknownTarget
+from bastide.policy.cutsets import predict
+from bastide.topology.model import Topology
+
+HOST_KINDS: tuple[Kind, ...] = ("kill", "freeze", "cut", "reboot")
+SERVICE_KINDS: tuple[Kind, ...] = ("kill", "crash", "freeze")
+NOT_DAEMONS = frozenset({"nftables", "system", "sshd"})
+"""Settings of the kernel, and our own way in: nothing of these can die under a request."""
+HOLD_S = 6.0
+_LOSS = 0.2
+_PASSING: frozenset[Kind] = frozenset({"crash", "reboot", "loss", "switchover", "rotate"})
+"""Faults after which the part is there again by itself, or is there all the time: reads and writes go on."""
+
+
+def host_scenarios(topology: Topology, kind: Kind = "kill") -> Iterator[Scenario]:
+    """Each host in turn."""
+    for name in topology.hosts:
+        yield make_scenario(kind, (name,))
+
+
+def service_scenarios(topology: Topology, kind: Kind = "kill") -> Iterator[Scenario]:
+    """Each service in turn."""
+    for service in topology.services:
+        if service.product not in NOT_DAEMONS:
+            yield make_scenario(kind, (f"{service.host}/{service.product}",))
+
+
+def pair_scenarios(topology: Topology) -> Iterator[Scenario]:
+    """Each pair of hosts at once."""
+    for pair in combinations(topology.hosts, 2):
+        yield make_scenario("kill", pair)
+
+
+def product_scenarios(topology: Topology) -> Iterator[Scenario]:
+    """One product failing everywhere at once, as a bad package or a bad setting would make it."""
+    for product in dict.fromkeys(s.product for s in topology.services if s.product not in NOT_DAEMONS):
+        yield make_scenario("kill", (f"*/{product}",))
+
+
+def all_scenarios(topology: Topology) -> Iterator[Scenario]:
+    """Everything that can be generated, pairs aside."""
+    for kind in HOST_KINDS:
+        yield from host_scenarios(topology, kind)
+    for kind in SERVICE_KINDS:
+        yield from service_scenarios(topology, kind)
+    yield from product_scenarios(topology)
+    for name in topology.hosts:
+        yield make_scenario("loss", (name,))
+    if len(topology.tier("database")) > 1:
+        yield make_scenario("part", ("primary",), peers=("standby",))
+    if any(host.votes for host in topology.hosts.values()):
+        yield make_scenario("switchover", ())
+    yield make_scenario("rotate", ())
+
+
+def make_scenario(kind: Kind, targets: tuple[str, ...], *, peers: tuple[str, ...] = ()) -> Scenario:
+    """The scenario for that loss."""
+    fault = FaultSpec(kind=kind, targets=targets, peers=peers, share=_LOSS if kind == "loss" else 0.0)
+    name = kind + (f":{'+'.join(targets)}" if targets else "") + (f"~{'+'.join(peers)}" if peers else "")
+    return Scenario(name=name, proves=_hypothesis(fault), fault=fault, hold_s=HOLD_S)
+
+
+def parse_name(name: str) -> Scenario:
+    """`KIND:TARGET+TARGET`, `part:TARGET~PEER`, or a kind that needs no target. Raises UnknownTarget."""
+    kind, _, rest = name.partition(":")
+    said, _, peers = rest.partition("~")
+    targets = tuple(part for part in said.split("+") if part)
+    if kind not in KINDS or (not targets) != (kind in WHOLE) or (kind == "part") != bool(peers):
+        raise UnknownTarget(
+            f"scenario {name}", "bastide drill --list names them; or write KIND:HOST, KIND:HOST/SERVICE"
+        )
+    return make_scenario(kind, targets, peers=tuple(part for part in peers.split("+") if part))
+
+
+def expect_predicted(fault: FaultSpec, topology: Topology, facts: Facts) -> Expectation:
+    """What `policy` says of that loss. `fault` has plain names by now."""
+    if fault.kind in _PASSING:
+        return Expectation(reads="go_on", writes="go_on", why="it passes, or something takes over")
+    if fault.kind == "part":
+        return _parted(fault, topology, facts)
+    loss = predict(topology, fault.targets, primary=facts.primary)
+    return Expectation(
+        reads="stop" if loss.reads else "go_on", writes="stop" if loss.writes else "go_on", why=loss.why
+    )
+
+
+def _parted(fault: FaultSpec, topology: Topology, facts: Facts) -> Expectation:
+    """A primary that hears neither its standby nor (both ways) most voters is as good as lost; otherwise all goes on."""
+    voters = [h.name for h in topology.hosts.values() if h.votes]
+    cut_off = facts.primary in fault.targets and voters and 2 * len(set(voters) & set(fault.peers)) > len(voters)
+    if cut_off:
+        loss = predict(topology, (facts.primary or "",), primary=facts.primary)
+        return Expectation(
+            reads="stop" if loss.reads else "go_on", writes="stop" if loss.writes else "go_on", why=loss.why
+        )
+    return Expectation(reads="go_on", writes="go_on", why="every tier still reaches the next one")
+
+
+def _hypothesis(fault: FaultSpec) -> str:
+    what = " and ".join(fault.targets) or "the whole"
+    words = {
+        "kill": f"What audit predicts for the loss of {what} is what happens.",
+        "crash": f"{what} dies once, and whoever restarts it brings it back.",
+        "freeze": f"A {what} that hangs is as harmless as one that is gone.",
+        "cut": f"What audit predicts for the loss of {what} is what happens when it is cut off.",
+        "reboot": f"{what} reboots, and comes back by itself.",
+        "loss": f"{what} loses a fifth of all packets, and the service goes on.",
+        "part": f"{what} and {' and '.join(fault.peers)} do not hear each other, and never do two write.",
+        "switchover": "Another database becomes primary as planned work.",
+        "rotate": "Every certificate is replaced by a rolling apply under load.",
+    }
+    return words[fault.kind]

@@ -1,0 +1,117 @@
+"""The running system as a drill sees it: ways to its hosts, its health, who is what.
+
+In: a Project and a Target. Out: `Ground`. Raises ShellFailed when a host does not do what it is told.
+Holds: every connection is a fresh one: a kept one to a host that died is believed in for seconds more.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from bastide.agent.events import DRILL_IDENTIFIER
+from bastide.drill.targets import Facts
+from bastide.project.database import DatabaseState, observe_database
+from bastide.project.health import observe_health
+from bastide.project.target import Target
+from bastide.spec.failover import is_automatic
+from bastide.topology.model import Topology
+from bastide.transport.endpoint import ssh_argv
+
+
+class ShellFailed(Exception):
+    """A host did not do what it was told."""
+
+    def __init__(self, host: str, why: str, lines: Sequence[str] = ()) -> None:
+        self.hint = f"does `bastide exec {host} -- true` work?"
+        self.lines = tuple(lines)
+        super().__init__(f"{host}: {why}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """How things stand."""
+
+    facts: Facts
+    ailments: tuple[str, ...]
+    """Why it is not well; empty when all is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """Everything that a drill acts on."""
+
+    target: Target
+    topology: Topology
+    lab: str | None
+    """Name of the lab; None on servers."""
+    say: Callable[[str], None] = field(default=lambda _: None)
+
+    def shell(self, host: str, script: str, *, timeout_s: float = 60.0) -> str:
+        """What a script printed, run as root."""
+        endpoint = self.target.endpoint(host)
+        command = shlex.join(["sh", "-e"] if endpoint.user == "root" else ["sudo", "-n", "sh", "-e"])
+        try:
+            done = subprocess.run(
+                [*ssh_argv(endpoint, fresh=True), command],
+                input=script, capture_output=True, text=True, timeout=timeout_s, check=False, start_new_session=True,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as late:
+            raise ShellFailed(host, f"no answer within {timeout_s:g} s") from late
+        if done.returncode:
+            lines = (done.stderr.strip() or done.stdout.strip()).splitlines()[-5:]
+            raise ShellFailed(host, f"exit status {done.returncode}", lines)
+        return done.stdout.strip()
+
+    def hang_up(self, host: str) -> None:
+        """Close the kept connection, so that nobody waits on it when the host is gone."""
+        argv = ssh_argv(self.target.endpoint(host))
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run([*argv[:-1], "-O", "exit", argv[-1]], capture_output=True, timeout=5, check=False)
+
+    def announce(self, message: str) -> None:
+        """Say it in the monitors' journals: their agents make an event of it. One that is away misses it."""
+        line = shlex.join(["logger", "-t", DRILL_IDENTIFIER, "-p", "daemon.notice", message])
+        for host in self.topology.tier("monitor"):
+            with suppress(ShellFailed):
+                self.shell(host.name, line, timeout_s=10)
+
+    def look(self) -> Look:
+        """Who is what right now, and what ails: every host, every service, the database."""
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            database, hosts = pool.submit(observe_database, self.target), pool.submit(observe_health, self.target)
+            state, health = database.result(), hosts.result()
+        standby = None
+        if state is not None:
+            standby = next((m.host for m in state.members if m.sync and m.host != state.primary), None)
+        balancers = [host.name for host in self.topology.tier("balancer")]
+        holder = next((host.name for host in health.hosts if host.holds_virtual_ip), None)
+        facts = Facts(
+            primary=state.primary if state else None,
+            standby=standby,
+            active_balancer=holder or (balancers[0] if len(balancers) == 1 else None),
+        )
+        found = [f"{host.name}: {host.reason}" for host in health.hosts if host.reason]
+        found += [f"{host.name}/{s.name}: {s.reason}" for host in health.hosts for s in host.services if s.reason]
+        found = found or list(self._database_ailments(state))
+        if self.topology.virtual_ip is not None and holder is None:
+            found.append(f"no balancer holds {self.topology.virtual_ip}")
+        return Look(facts=facts, ailments=tuple(found))
+
+    def _database_ailments(self, state: DatabaseState | None) -> list[str]:
+        if state is None:
+            return []
+        if state.primary is None:
+            return ["no database takes writes"]
+        found = [
+            f"the database on {m.host} is {m.state}: {m.message}" for m in state.members if m.state != "running"
+        ]
+        if not found and len(state.members) > 1 and sum(member.sync for member in state.members) < 2:
+            found = ["no database stands by with every acknowledged write"]
+        if state.paused and is_automatic(self.target.spec):
+            found.append("automatic failover is paused (bastide db resume)")
+        return found

@@ -1,0 +1,63 @@
+"""Putting back what is broken, and proving it.
+
+In: Ground, and the journal of a drill that was killed. Out: nothing; raises NotRestored with what ails.
+Holds: everything here may be done twice.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+from bastide.drill.faults import make_fault
+from bastide.drill.ground import Ground, ShellFailed
+from bastide.drill.journal import forget_entry, read_entry
+from bastide.drill.load import change_ledger, forget_recorders
+from bastide.drill.refusals import NotRestored
+from bastide.drill.scenario import FaultSpec
+from bastide.drill.targets import Facts
+from bastide.lab.errors import LabError
+from bastide.verify.asking import AskFailed
+
+WHOLE_S = 300.0
+_AGAIN_S = 1.0
+
+
+def end_fault(ground: Ground, spec: FaultSpec, within_s: float = 60.0) -> None:
+    """Undo it; a host that cannot be told yet is told again. Raises NotRestored."""
+    end = time.monotonic() + within_s
+    while True:
+        try:
+            make_fault(spec, ground).end()
+        except (ShellFailed, LabError, OSError) as failure:
+            if time.monotonic() > end:
+                raise NotRestored(f"{spec} could not be undone", (str(failure),)) from failure
+            time.sleep(_AGAIN_S)
+            continue
+        return
+
+
+def await_whole(ground: Ground, within_s: float = WHOLE_S) -> Facts:
+    """Wait until every host, service and the database are well; who is what then. Raises NotRestored."""
+    end = time.monotonic() + within_s
+    while (seen := ground.look()).ailments:
+        if time.monotonic() > end:
+            raise NotRestored(f"not everything is well {within_s:.0f} s later", seen.ailments[:8])
+        ground.say(f"waiting: {seen.ailments[0]}")
+        time.sleep(_AGAIN_S)
+    return seen.facts
+
+
+def restore_left(ground: Ground) -> str | None:
+    """What an earlier drill left broken, put back; its scenario's name, or None when there was nothing."""
+    entry = read_entry(ground.target.state)
+    if entry is None:
+        return None
+    if entry.fault is not None:
+        end_fault(ground, entry.fault)
+    await_whole(ground)
+    forget_recorders(ground, entry.recorders)
+    with suppress(AskFailed):
+        change_ledger(ground, "drop", [host for host, what in entry.recorders if what == "writes"])
+    forget_entry(ground.target.state)
+    return entry.scenario

@@ -1,0 +1,159 @@
+"""One scenario from beginning to end: load, break, hold, restore, prove, judge.
+
+In: Ground, Scenario, Site. Out: `Outcome`. Raises DrillRefused (nothing was touched), FaultWithoutEffect, NotRestored.
+Holds: what is broken stands in the journal before it breaks; however this ends (an error, Ctrl-C, SIGTERM), it is put back
+before anything else happens, and interrupting that has no effect; after `kill -9` the next drill does it.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from bastide.drill.faults import make_fault
+from bastide.drill.generated import expect_predicted
+from bastide.drill.ground import Ground
+from bastide.drill.journal import Entry, forget_entry, write_entry
+from bastide.drill.judge import LEAST, Marks, course, judge
+from bastide.drill.load import Load, Site
+from bastide.drill.outcome import Outcome
+from bastide.drill.refusals import DrillRefused
+from bastide.drill.restore import await_whole, end_fault
+from bastide.drill.rows import read_rows
+from bastide.drill.scenario import Expectation, Scenario
+from bastide.drill.targets import Facts, resolve_fault
+
+STEADY_S, AFTER_S = 2.0, 1.5
+"""The load runs so long before the fault, and after everything is whole."""
+_WARM_S, _PEEK_S = 60.0, 0.5
+
+
+def run_scenario(ground: Ground, scenario: Scenario, site: Site) -> Outcome:
+    """Try it."""
+    before = refuse_unwell(ground)
+    spec = resolve_fault(scenario.fault, ground.topology, before)
+    fault = make_fault(spec, ground)
+    expect = scenario.expect or expect_predicted(spec, ground.topology, before)
+    load = Load(ground, site)
+    state = ground.target.state
+    write_entry(state, Entry(scenario=scenario.name, fault=None, recorders=load.recorders))
+    evidence: dict[str, Any] = {"before": {"primary": before.primary, "standby": before.standby}}
+    whole = True
+    try:
+        load.begin()
+        began = _warm(ground, load)
+        write_entry(state, Entry(scenario=scenario.name, fault=spec, recorders=load.recorders))
+        ground.announce(f"drill began: {spec}")
+        ground.say(f"{spec}; expected: {expect}")
+        broken, whole = time.time(), False
+        try:
+            fault.begin()
+            held = time.time()
+            evidence["effect"] = fault.proof()
+            _hold(ground, load, scenario, expect, broken)
+        finally:
+            restoring = time.time()
+            with undisturbed():
+                end_fault(ground, spec)
+                after = await_whole(ground)
+                whole = True
+                ground.announce(f"drill ended: {spec}")
+        restored = time.time()
+        time.sleep(AFTER_S)
+        ledger, watch, over = load.finish()
+        rows = read_rows(ground)
+    finally:
+        with undisturbed():
+            load.abandon()
+            if whole:
+                forget_entry(state)
+    evidence["after"] = {"primary": after.primary, "standby": after.standby}
+    evidence |= {"positions": dict(rows.positions), "checksums": dict(rows.checksums)}
+    evidence["two_writers"] = [list(together) for together in watch.together()]
+    marks = Marks(began=began, broken=broken, held=held, restoring=restoring, restored=restored, over=over)
+    return Outcome(
+        scenario=scenario, fault=spec, expect=expect, marks=marks, evidence=evidence, ledger=ledger, watch=watch,
+        judgement=judge(ledger, watch, rows, marks, expect),
+    )  # fmt: skip
+
+
+def refuse_unwell(ground: Ground, within_s: float = 15.0) -> Facts:
+    """Who is what. Raises DrillRefused unless everything is well; what is settling is given a moment."""
+    end = time.monotonic() + within_s
+    while (seen := ground.look()).ailments:
+        if time.monotonic() > end:
+            raise DrillRefused(
+                "the system is not well, and a drill would make it worse",
+                "bastide status shows what ails; bastide drill --restore puts back what a drill broke",
+                seen.ailments[:8],
+            )
+        ground.say(f"not well yet: {seen.ailments[0]}")
+        time.sleep(1.0)
+    return seen.facts
+
+
+def _warm(ground: Ground, load: Load) -> float:
+    """Wait until the load is one; since when it is. Raises DrillRefused."""
+    end = time.monotonic() + _WARM_S
+    while True:
+        seen = load.peek()
+        reads, writes = sum(read.ok for read in seen.reads), sum(write.ok for write in seen.writes)
+        if reads >= LEAST and (writes >= LEAST or not seen.writing):
+            began = time.time()
+            time.sleep(STEADY_S)
+            return began
+        if time.monotonic() > end:
+            said = sorted({str(read.said) for read in seen.reads if not read.ok})
+            raise DrillRefused(
+                f"no steady load came about: {reads} reads and {writes} writes were answered",
+                "does the site answer at that path? (--path chooses another)",
+                tuple(f"reads: {one}" for one in said[:4]),
+            )
+        time.sleep(_PEEK_S)
+
+
+def _hold(ground: Ground, load: Load, scenario: Scenario, expect: Expectation, broken: float) -> None:
+    """At least as long as the scenario says, and until what is expected shows or should have shown."""
+    while True:
+        lasted = time.time() - broken
+        if lasted >= scenario.hold_s:
+            reads, writes = course(load.peek(), time.time(), since=broken)
+            if (reads, writes) == (expect.reads, expect.writes) or lasted >= scenario.hold_s + expect.within_s:
+                return
+            ground.say(f"{lasted:.0f} s: reads {reads or 'falter'}, writes {writes or 'falter'}")
+        time.sleep(_PEEK_S)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until this is done. Only the main thread can be disturbed at all."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+    kept = {n: signal.signal(n, lambda number, _: caught.append(number)) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+    if caught:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends the program as Ctrl-C does: by way of putting everything back."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    kept = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, kept)

@@ -1,0 +1,1 @@
+"""An infrastructure in prose. See ARCHITECTURE.md."""

@@ -1,0 +1,1 @@
+"""What runs on a monitor: live figures, logs and events, the dashboard's API. See ARCHITECTURE.md."""

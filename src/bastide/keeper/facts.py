@@ -1,0 +1,354 @@
+"""What the keeper knows when it decides: values only.
+
+In: nothing. Out: the vocabulary that `decide.py` takes (`Observation`, `Memory`) and gives (`Decision`, actions).
+Holds: every value is frozen; times are seconds of one monotonic clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bastide.keeper.seat import Seat
+
+Role = Literal["primary", "replica"]
+State = Literal[
+    "starting",
+    "initialising",
+    "seeding",
+    "running",
+    "waiting-for-primary",
+    "waiting-for-grant",
+    "waiting-for-register",
+    "promoting",
+    "needs-reclone",
+    "replication-broken",
+    "conflict",
+    "refused",
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """What the data directory says about itself; it travels with the data."""
+
+    role: Role
+    epoch: int
+    """Counts primaries: whoever is promoted writes a higher one. The highest wins."""
+    seed_gtid: str | None = None
+    """A fresh copy: where replication must begin. None once that is set in the server."""
+    cluster: str = ""
+    """Which database this is a part of, as etcd names it; empty where it was never kept by votes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Replication:
+    """The server as a replica."""
+
+    source: str
+    io: str
+    """Yes, No, Connecting or Preparing."""
+    sql: str
+    lag_s: float | None
+    io_errno: int
+    error: str
+    gtid_io_pos: str
+
+    @property
+    def streaming(self) -> bool:
+        """Both threads work."""
+        return self.io == "Yes" and self.sql == "Yes"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Server:
+    """The MariaDB of this host, when it answers."""
+
+    read_only: bool
+    gtid_binlog_pos: str
+    gtid_binlog_state: str
+    gtid_slave_pos: str
+    replication: Replication | None
+    semi_sync: bool
+    """The primary side waits for acknowledgements."""
+    sync_clients: int
+    waiting: int
+    """Commits that wait for an acknowledgement now."""
+    acknowledged: int
+    """Commits that got one, ever."""
+    unacknowledged: int
+    """Commits that went without, ever."""
+    relay_synced: bool = True
+    """What it receives as a replica is on disk before it is acknowledged."""
+    queries: int = 0
+    """Statements since its start, the keeper's own among them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Peer:
+    """Another keeper's latest answer; None where it has not answered lately."""
+
+    host: str
+    source: str
+    """What a replica of it connects to."""
+    answered: bool
+    role: Role | None = None
+    epoch: int = 0
+    state: str = ""
+    follows_us: bool = False
+    gtid_binlog_state: str | None = None
+    """None while its server does not answer: then nothing is known of its history."""
+    gtid_slave_pos: str = ""
+    gtid_io_pos: str = ""
+    session: str = ""
+    """Its replication session, with automatic failover."""
+    synced: bool = True
+    """What it receives is on disk before it acknowledges it. An older keeper does not say so: there it always is."""
+    copy_bytes: int = 0
+    """What a copy of its data needs; 0 where it does not say."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observation:
+    """One look at the world."""
+
+    now_s: float
+    data: Literal["empty", "ours", "foreign"]
+    granted: bool
+    record: Record | None
+    server: Server | None
+    peers: tuple[Peer, ...]
+    job: Literal["initialising", "seeding"] | None
+    """Long work that is under way."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Memory:
+    """What must be known of earlier looks."""
+
+    started_s: float
+    start_asked_s: float = float("-inf")
+    opened: bool = False
+    """Has established the primary role since it started."""
+    errant_since_s: float | None = None
+    detached_since_s: float | None = None
+    attached_since_s: float | None = None
+    acknowledged: int = 0
+    retried_s: float = float("-inf")
+    streamed_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """One look at the world of a keeper with automatic failover. Ages and times: seconds of CLOCK_BOOTTIME."""
+
+    now_s: float
+    host: str
+    register: Literal["silent", "absent", "known"]
+    """What etcd said since the keeper started: nothing yet, that there is no seat, or `seat`."""
+    seat: Seat | None
+    """As last seen."""
+    settled: bool
+    """The last proposal of this keeper was answered; none can still arrive."""
+    seat_age_s: float
+    """Since its last change was seen."""
+    epoch_age_s: float
+    """Since its epoch was first seen."""
+    lease: bool
+    """This host holds the seat and its time runs."""
+    data: Literal["empty", "ours", "foreign"]
+    granted: bool
+    record: Record | None
+    process: bool
+    """A server of ours runs, whether it answers or not."""
+    frozen_s: float
+    """How long the process has been stopped."""
+    stuck_s: float
+    """How long it has not answered."""
+    clean: bool
+    """The server was closed by a planned switchover: everything that it holds is acknowledged."""
+    server: Server | None
+    session: str
+    """The replica's session, while its server keeps it; empty: none."""
+    peer: Peer
+    job: Literal["initialising", "seeding"] | None
+    order: Literal["switchover", "failover", "reinit", ""]
+    strict: bool
+    hold_s: float
+    fresh_name: str
+    """A name for a new database."""
+    revokes: bool = True
+    """Always, but for the model test's control experiment."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """What must be known of earlier looks, with automatic failover."""
+
+    opened_s: float | None = None
+    """When this keeper opened the server for writes."""
+    acknowledged: int = 0
+    moved_s: float | None = None
+    """When commits were last seen to go on."""
+    followed_s: float | None = None
+    attached_since_s: float | None = None
+    grow_pos: str | None = None
+    """A replica that has received up to here, while commits wait, may be named standby."""
+    grow_session: str = ""
+    near_pos: str | None = None
+    """What the replica must have received before commits begin to wait for it."""
+    errant_since_s: float | None = None
+    errant: frozenset[str] = frozenset()
+    """Surplus transactions that were seen at every look since then."""
+    broken_since_s: float | None = None
+    retried_s: float = float("-inf")
+    streamed_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Propose:
+    """Write this seat, if it is still the one that was seen."""
+
+    seat: Seat
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kill:
+    """SIGKILL the server: SQL may hang, and a server that ends in order commits what nobody acknowledged."""
+
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Start:
+    """Have systemd start MariaDB. MASTER: keep all that the log holds; SLAVE: drop what was not committed."""
+
+    role: Literal["MASTER", "SLAVE"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StopReceiving:
+    """Stop the replica's receiving thread alone: what it received stays and is applied."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CloseAndWait:
+    """Planned: take no more writes, and wait until the standby has everything. Fails if that takes long."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SyncRelay:
+    """The replica has nearly caught up: from now on, what it acknowledges is on its disk."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForgetReplication:
+    """An open primary drops what it was told as a replica. Not before it opens: nobody waits for this."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Nudge:
+    """Commit something small. A commit that was sent to the replica just before commits had to wait was sent without
+    asking for an acknowledgement; it is released by that of a later one, which may never come by itself."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reclone:
+    """Put the data aside and copy the donor's."""
+
+    donor: str
+    epoch: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Initialise:
+    """Make a new, empty database with these accounts; it becomes the primary of epoch 1."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Clone:
+    """Copy the donor's data directory."""
+
+    donor: str
+    epoch: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StartServer:
+    """Have systemd start MariaDB."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WriteRecord:
+    """Replace the record, durably."""
+
+    record: Record
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SetPosition:
+    """Tell a fresh copy where replication begins."""
+
+    gtid: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Follow:
+    """Replicate from this peer; `demote` where the server was a primary."""
+
+    source: str
+    demote: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResumeReplication:
+    """Start the replica threads again."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenForWrites:
+    """Reconcile the accounts and allow writes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CloseForWrites:
+    """read_only."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SemiSync:
+    """Let commits wait for a replica, or not."""
+
+    on: bool
+
+
+Action = (
+    Initialise
+    | Clone
+    | StartServer
+    | WriteRecord
+    | SetPosition
+    | Follow
+    | ResumeReplication
+    | OpenForWrites
+    | CloseForWrites
+    | SemiSync
+    | Propose
+    | Kill
+    | Start
+    | StopReceiving
+    | SyncRelay
+    | ForgetReplication
+    | CloseAndWait
+    | Nudge
+    | Reclone
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """What is so, and what is to be done, in order. A failed action ends the round; the next look decides anew."""
+
+    state: State
+    message: str
+    actions: tuple[Action, ...] = ()

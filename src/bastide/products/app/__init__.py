@@ -1,0 +1,1 @@
+"""The application: the user's code as a sandboxed unit."""

@@ -1,0 +1,1 @@
+"""nginx: the web servers' listener, and the application servers' listener."""

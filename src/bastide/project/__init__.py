@@ -1,0 +1,1 @@
+"""A project on disk: its spec, its state, and where it runs."""

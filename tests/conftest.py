@@ -1,0 +1,49 @@
+"""What all tests share: descriptors as the products' units give them (a login shell has 1024), and one Playwright."""
+
+import resource
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from playwright.sync_api import Playwright, sync_playwright
+
+# How fast a busy machine makes up examples says nothing of what is tested.
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ours")
+
+_soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+if _soft != resource.RLIM_INFINITY:
+    _wanted = 65536 if _hard == resource.RLIM_INFINITY else min(65536, _hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(_soft, _wanted), _hard))
+
+# A shell that starts the tests in the background has them, and whatever they start, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The same cases each time, however busy the machine: a change is judged by what it does. Those who look for cases that
+# nobody has thought of yet: pytest --hypothesis-profile=search
+settings.register_profile("same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("same")
+
+_HERE = Path(__file__).parent
+# Whole shops under load: beside something else they would judge the computer and not the product.
+_ALONE = ("lab/shop", "lab/monitoring", "lab/dashboard", "lab/rollout")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Lab tests that are judged by the second are kept apart (`make lab`)."""
+    for item in items:
+        if item.get_closest_marker("lab") is None or not item.path.is_relative_to(_HERE):
+            continue
+        if str(item.path.parent.relative_to(_HERE)) in _ALONE:
+            item.add_marker(pytest.mark.alone)
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """There can be one in a process."""
+    with sync_playwright() as playwright:
+        yield playwright

@@ -1,0 +1,130 @@
+"""`bastide drill` on real machines: it finds what happened, finds what was tampered with, and always puts back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bastide.lab.machines import MachineState, machine_state
+from bastide.project.opening import open_project
+from tests.lab.commands import Commands
+from tests.lab.database.ledger import DATABASES, await_pair, primary_of, sql
+
+pytestmark = pytest.mark.lab
+_LONG_S = 480
+
+
+def drill(commands: Commands, *words: str) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Exit status and scenarios by name."""
+    await_pair(commands, within_s=120)
+    done = commands.run("drill", "--json", *words, timeout_s=_LONG_S)
+    assert done.stdout.startswith("{"), f"exit {done.returncode}\n{done.stderr}"
+    found = {scenario["name"]: scenario for scenario in json.loads(done.stdout)["scenarios"]}
+    print(
+        *(f"{s['name']}: {s['verdict']} {s['outage_write_s']} s {s['reasons']}" for s in found.values()), sep="\n"
+    )
+    return done.returncode, found
+
+
+def broken(commands: Commands, *words: str) -> subprocess.Popen[str]:
+    """A drill whose fault has been ordered."""
+    await_pair(commands, within_s=120)
+    process = commands.start("drill", "--json", *words)
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if "; expected: " in line:
+            return process
+    raise AssertionError("".join(said))
+
+
+def wait_for(what: Callable[[], bool], within_s: float = 60) -> None:
+    end = time.monotonic() + within_s
+    while not what():
+        assert time.monotonic() < end, f"not within {within_s} s"
+        time.sleep(0.2)
+
+
+def machine(commands: Commands, name: str) -> MachineState:
+    lab = open_project(commands.spec).lab_name
+    return next(state for state in machine_state(lab) if state.name == name)
+
+
+def test_predictions_are_what_happens_and_nothing_is_lost(pair: Commands, tmp_path: Path) -> None:
+    report = tmp_path / "drill.html"
+    code, found = drill(pair, "primary-host-lost", "kill:app1/nginx", "--report", str(report))
+    assert code == 0, [scenario["reasons"] for scenario in found.values()]
+    takeover, outage = found["primary-host-lost"], found["kill:app1/nginx"]
+    assert takeover["expected"] == "reads and writes go on" and outage["expected"] == "reads and writes stop"
+    assert takeover["evidence"]["before"]["primary"] == takeover["evidence"]["after"]["standby"]
+    for scenario in found.values():
+        assert scenario["acknowledged"] > 0 and scenario["lost"] == scenario["duplicated"] == 0, scenario
+        assert scenario["two_writers_s"] == 0 and scenario["looks"] > 0 and scenario["agreed"]
+    assert outage["failed"] > 0 and "kill app1/nginx" in report.read_text()
+    for host in ("app1", *DATABASES):
+        left = pair.ask(host, "ls /var/lib/bastide-drill /etc/systemd/system/bastide-drill* 2>/dev/null || true")
+        assert left == "", "nothing of it is left on a host"
+    assert sql(pair, primary_of(pair), 'SHOW TABLES FROM ledger LIKE "bastide_drill"') == ""
+
+
+def test_what_is_lost_or_doubled_and_two_writers_are_found(pair: Commands) -> None:
+    """The negative control of the whole: somebody tampers while a drill runs, and it says what."""
+    process = broken(pair, "kill:wit1")
+    # Until it runs again nothing is whole, and so the drill goes on, however slow this computer is.
+    pair.ask("app1", "systemctl stop nginx")
+    try:
+        primary = primary_of(pair)
+        replica = next(host for host in DATABASES if host != primary)
+        table = "ledger.bastide_drill"
+        sql(pair, primary, f"DELETE FROM {table} ORDER BY n LIMIT 1")
+        sql(pair, primary, f"INSERT INTO {table} (id) SELECT id FROM {table} ORDER BY n LIMIT 1")
+        with contextlib.suppress(AssertionError):  # its keeper may put an end to that in its own way
+            sql(pair, replica, "SET GLOBAL read_only=0; SELECT SLEEP(1); SET GLOBAL read_only=1")
+    finally:
+        pair.ask("app1", "systemctl start nginx")
+    out, errors = process.communicate(timeout=_LONG_S)
+    assert process.returncode == 3, errors
+    (scenario,) = json.loads(out)["scenarios"]
+    assert scenario["verdict"] == "failed"
+    assert scenario["lost"] == 1 and scenario["duplicated"] == 1, scenario
+    assert scenario["two_writers_s"] > 0, scenario
+
+
+def test_an_interrupted_drill_puts_back_what_it_broke(pair: Commands) -> None:
+    process = broken(pair, "freeze:wit1")
+    wait_for(lambda: machine(pair, "wit1").frozen)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=_LONG_S)
+    assert process.returncode == 130 and not machine(pair, "wit1").frozen
+    assert "nothing was left broken" in pair.run("drill", "--restore").stderr
+
+
+def test_after_a_killed_drill_the_next_one_puts_back_first(pair: Commands) -> None:
+    process = broken(pair, "cut:wit1")
+    wait_for(lambda: machine(pair, "wit1").cut)
+    process.kill()
+    process.communicate(timeout=60)
+    assert machine(pair, "wit1").cut, "nobody is left who could put it back"
+    done = pair.run("drill", "--restore", timeout_s=_LONG_S)
+    assert done.returncode == 0 and "put back: cut:wit1" in done.stderr, done.stderr
+    assert not machine(pair, "wit1").cut and pair.status()["healthy"]
+
+
+def test_an_unwell_system_is_left_alone(pair: Commands) -> None:
+    pair.ask("app1", "systemctl stop nginx")
+    try:
+        refused = pair.run("drill", "kill:wit1", timeout_s=_LONG_S)
+        assert refused.returncode == 1 and "not well" in refused.stderr and "app1/nginx" in refused.stderr
+        assert machine(pair, "wit1").running
+    finally:
+        pair.ask("app1", "systemctl start nginx")
+    pair.await_healthy()

@@ -1,0 +1,74 @@
+"""What an operator does to a database that takes over by itself, and what somebody did who should not have."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.lab.commands import Commands
+from tests.lab.database.ledger import await_pair, seat_of, sql, verdict, writing
+from tests.lab.database.test_takeover import await_takeover, other
+
+pytestmark = pytest.mark.lab
+_FIRST = 50_000_000_000
+
+
+def await_that(what: Callable[[], bool], message: str, within_s: float = 90) -> None:
+    """Until it is so; a host that does not answer says nothing."""
+    end = time.monotonic() + within_s
+    while True:
+        with contextlib.suppress(AssertionError):
+            if what():
+                return
+        assert time.monotonic() < end, f"{message}: not within {within_s} s"
+        time.sleep(0.3)
+
+
+def test_a_replica_is_copied_anew_under_load_and_the_only_whole_copy_never_is(pair: Commands) -> None:
+    primary = await_pair(pair)
+    refused = pair.run("db", "reinit", primary, "--yes")
+    assert refused.returncode == 1 and "only copy" in refused.stderr.replace("\n", " "), refused.stderr
+    before = pair.ask(other(primary), "stat -c %i /var/lib/bastide/database/data")
+    with writing(pair, _FIRST) as load:
+        pair.do("db", "reinit", other(primary), "--yes")
+        await_that(
+            lambda: pair.ask(other(primary), "stat -c %i /var/lib/bastide/database/data") != before, "a new copy"
+        )
+        await_that(lambda: seat_of(pair, other(primary))["state"] == "running", "the copy replicates")
+    assert await_pair(pair, within_s=120) == primary
+    found = verdict(pair, load, _FIRST)
+    assert found["acknowledged"] > 0 and found["lost"] == 0 and found["differ"] == 0
+
+
+def test_paused_nobody_takes_over_until_the_operator_tells_the_standby(pair: Commands) -> None:
+    primary = await_pair(pair)
+    standby = other(primary)
+    pair.do("db", "pause")
+    try:
+        pair.do("lab", "kill", primary)
+        await_that(lambda: not _streams(pair, standby), "the standby sees that its primary is gone")
+        assert seat_of(pair, standby)["role"] == "replica", "it was told to wait"
+        # Refused while the lost primary's lease may still run; no write is ever risked for haste.
+        await_that(lambda: pair.run("db", "failover", "--yes").returncode == 0, "the standby does as it is told")
+        await_takeover(pair, standby)
+        pair.do("db", "resume")
+    finally:
+        pair.do("lab", "start", primary)
+    assert await_pair(pair, within_s=120) == standby
+
+
+def test_a_replica_that_somebody_wrote_to_is_copied_anew(pair: Commands) -> None:
+    primary = await_pair(pair)
+    replica = other(primary)
+    sql(pair, replica, "SET GLOBAL read_only=0; CREATE TABLE ledger.stray (id INT); SET GLOBAL read_only=1")
+    await_that(
+        lambda: "stray" not in sql(pair, replica, "SHOW TABLES IN ledger"), "it holds what the primary holds"
+    )
+    assert await_pair(pair, within_s=120) == primary
+
+
+def _streams(commands: Commands, host: str) -> bool:
+    return str(seat_of(commands, host).get("message")).startswith("replica of")

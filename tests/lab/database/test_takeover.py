@@ -1,0 +1,104 @@
+"""The primary is lost in every way, under a load of writes: no acknowledged write is lost, and never do two write.
+
+Figures are printed (`pytest -s`); only what must hold on any machine is asserted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.lab.commands import Commands
+from tests.lab.database.ledger import DATABASES, await_pair, seat_of, verdict, writing
+
+pytestmark = pytest.mark.lab
+_IDS = itertools.count(1)
+_KILL, _STOP = (f"kill -{s} $(cat /run/mysqld/mysqld.pid)" for s in ("KILL", "STOP"))
+
+
+def other(host: str) -> str:
+    return DATABASES[1 - DATABASES.index(host)]
+
+
+def await_takeover(commands: Commands, host: str, within_s: float = 60) -> None:
+    """Until that host is the primary and takes writes."""
+    end = time.monotonic() + within_s
+    while True:
+        with contextlib.suppress(AssertionError):
+            said = seat_of(commands, host)
+            if said.get("role") == "primary" and said.get("read_only") is False:
+                return
+        assert time.monotonic() < end, f"{host} did not take over within {within_s} s: {seat_of(commands, host)}"
+        time.sleep(0.1)
+
+
+def lose(
+    commands: Commands, how: str, fault: Callable[[str], object], mend: Callable[[str], object] = lambda _: None
+) -> None:
+    """A takeover from beginning to end: the fault, the other host as primary, the lost one as its standby."""
+    primary, first = await_pair(commands), next(_IDS) * 100_000_000
+    with writing(commands, first) as load:
+        fault(primary)
+        await_takeover(commands, other(primary))
+        time.sleep(1)
+        mend(primary)
+    # Without the load: with each received write on disk at once, a slow machine catches up no faster than they write.
+    assert await_pair(commands, within_s=120) == other(primary), "the lost primary comes back as the standby"
+    found = verdict(commands, load, first)
+    print(f"{how}: {load.ledger} {found}")
+    assert found["acknowledged"] > 0 and found["lost"] == 0 and found["refused_but_present"] == 0
+    assert found["differ"] == 0, "both servers hold the same writes"
+    assert found["both_writable_s"] == 0, "never do two take writes"
+
+
+def test_server_is_killed(pair: Commands) -> None:
+    lose(pair, "kill -9", lambda host: pair.ask(host, _KILL))
+
+
+def test_server_is_stopped(pair: Commands) -> None:
+    lose(pair, "SIGSTOP", lambda host: pair.ask(host, _STOP))
+
+
+def test_host_loses_power(pair: Commands) -> None:
+    lose(pair, "host lost", lambda host: pair.do("lab", "kill", host), lambda host: pair.do("lab", "start", host))
+
+
+def test_host_is_cut_off(pair: Commands) -> None:
+    lose(pair, "cut off", lambda host: pair.do("lab", "cut", host), lambda host: pair.do("lab", "heal", host))
+
+
+def test_planned_switchover_loses_nothing(pair: Commands) -> None:
+    lose(pair, "switchover", lambda _: pair.do("db", "switchover"))
+
+
+def test_without_a_standby_a_switchover_is_refused_and_says_why(pair: Commands) -> None:
+    primary = await_pair(pair)
+    pair.do("lab", "kill", other(primary))
+    try:
+        end = time.monotonic() + 60
+        while json.loads(pair.run("db", "status", "--json").stdout)["members"][DATABASES.index(other(primary))][
+            "sync"
+        ]:
+            assert time.monotonic() < end, "the lost standby is still counted"
+        refused = pair.run("db", "switchover")
+        assert refused.returncode == 1 and "acknowledged writes would be lost" in refused.stderr, refused.stderr
+    finally:
+        pair.do("lab", "start", other(primary))
+    assert await_pair(pair, within_s=120) == primary
+
+
+def test_all_lose_power_and_come_back_in_the_wrong_order(pair: Commands) -> None:
+    primary, first = await_pair(pair), next(_IDS) * 100_000_000
+    with writing(pair, first, after_s=0) as load:
+        time.sleep(1)
+    pair.do("lab", "kill", *DATABASES, "wit1")
+    for host in ("wit1", other(primary), primary):
+        pair.do("lab", "start", host)
+    await_pair(pair, within_s=120)
+    found = verdict(pair, load, first)
+    assert found["acknowledged"] > 0 and found["lost"] == 0 and found["differ"] == 0

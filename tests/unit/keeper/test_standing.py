@@ -1,0 +1,139 @@
+"""A host with automatic failover that does not hold the seat, and one that is handed it: decisions one by one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bastide.keeper.facts import (
+    Decision,
+    Follow,
+    ForgetReplication,
+    Look,
+    OpenForWrites,
+    Peer,
+    Progress,
+    Propose,
+    Reclone,
+    Record,
+    Replication,
+    Server,
+    SyncRelay,
+)
+from bastide.keeper.follow import NEAR, STRAY_S
+from bastide.keeper.seat import Seat, Standby
+from bastide.keeper.takeover import FORGET_S, VACANT_S, decide
+
+SEAT = Seat(
+    cluster="c", epoch=3, phase="open", holder="db1", owner="db1", standby=Standby(host="db2", session="s1")
+)
+HANDED = replace(SEAT, phase="vacant", holder="", heir="db2", closed=True)
+STREAM = Replication(
+    source="db1.name", io="Yes", sql="Yes", lag_s=0.0, io_errno=0, error="", gtid_io_pos="0-1-9"
+)  # fmt: skip
+SERVER = Server(
+    read_only=True, gtid_binlog_pos="0-1-9", gtid_binlog_state="0-1-9", gtid_slave_pos="0-1-9", replication=STREAM,
+    semi_sync=False, sync_clients=0, waiting=0, acknowledged=0, unacknowledged=0,
+)  # fmt: skip
+PEER = Peer(
+    host="db1", source="db1.name", answered=True, role="primary", epoch=3, state="running",
+    gtid_binlog_state="0-1-9", gtid_slave_pos="",
+)  # fmt: skip
+LOOK = Look(
+    now_s=100.0, host="db2", register="known", seat=SEAT, settled=True, seat_age_s=0.1, epoch_age_s=1e4, lease=False,
+    data="ours", granted=False, record=Record(role="replica", epoch=3, cluster="c"), process=True, frozen_s=0.0,
+    stuck_s=0.0, clean=False, server=SERVER, session="s1", peer=PEER, job=None, order="", strict=False, hold_s=0.0,
+    fresh_name="x",
+)  # fmt: skip
+
+
+def proposed(decision: Decision) -> Seat:
+    (action,) = decision.actions
+    assert isinstance(action, Propose)
+    return action.seat
+
+
+def test_the_heir_of_a_planned_switchover_opens_in_one_step() -> None:
+    seat = proposed(decide(Progress(), replace(LOOK, seat=HANDED))[1])
+    assert (seat.phase, seat.holder, seat.owner, seat.epoch) == ("open", "db2", "db2", 4)
+    assert seat.standby is None and seat.heir == "" and not seat.closed
+
+
+def test_what_was_not_closed_is_revoked_first() -> None:
+    seat = proposed(decide(Progress(), replace(LOOK, seat=replace(HANDED, closed=False)))[1])
+    assert (seat.phase, seat.holder, seat.owner) == ("promoting", "db2", "db1")
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_the_owner_leaves_its_heir_the_time_to_take_the_seat_even_where_takeovers_are_paused(paused: bool) -> None:
+    owner = replace(LOOK, host="db1", record=Record(role="primary", epoch=3, cluster="c"), session="")
+    seat = replace(HANDED, paused=paused)
+    assert not decide(Progress(), replace(owner, seat=seat))[1].actions
+    back = proposed(decide(Progress(), replace(owner, seat=seat, seat_age_s=VACANT_S))[1])
+    assert back.holder == "db1" and not back.closed and back.heir == "", (
+        "what was handed over is handed over no more"
+    )
+
+
+def test_the_replicas_role_is_dropped_after_writes_are_open() -> None:
+    mine = replace(SEAT, holder="db2", owner="db2", standby=None)
+    opening = replace(LOOK, seat=mine, lease=True)
+    progress, decision = decide(Progress(), opening)
+    assert isinstance(decision.actions[-1], OpenForWrites)
+    opened = replace(opening, server=replace(SERVER, read_only=False))
+    assert ForgetReplication() not in decide(progress, opened)[1].actions
+    assert decide(progress, replace(opened, now_s=100.0 + FORGET_S))[1].actions == (ForgetReplication(),)
+
+
+def test_who_reigned_does_not_ask_for_its_own_writes_again() -> None:
+    """It died before it had dropped the replica's role: what it wrote since is in its log, not in its position."""
+    stopped = replace(STREAM, io="No", sql="No")
+    server = replace(SERVER, replication=stopped, gtid_binlog_pos="0-2-12", gtid_binlog_state="0-1-9,0-2-12")
+    peer = replace(PEER, gtid_binlog_state="0-1-13,0-2-12")
+    decision = decide(Progress(), replace(LOOK, server=server, peer=peer))[1]
+    assert Follow(source="db1", demote=True) in decision.actions
+    resumed = decide(Progress(), replace(LOOK, server=replace(SERVER, replication=stopped)))[1]
+    assert not any(isinstance(action, Follow) for action in resumed.actions), "a replica goes on where it was"
+
+
+def test_a_replica_acknowledges_from_its_disk_once_it_has_nearly_caught_up() -> None:
+    hasty = replace(SERVER, relay_synced=False)
+    far, near = (replace(PEER, gtid_binlog_state=f"0-1-{9 + left}") for left in (NEAR + 1, NEAR))
+    assert not decide(Progress(), replace(LOOK, server=hasty, peer=far))[1].actions
+    assert decide(Progress(), replace(LOOK, server=hasty, peer=near))[1].actions == (SyncRelay(),)
+    assert not decide(Progress(), replace(LOOK, peer=near))[1].actions, "once"
+
+
+@pytest.mark.parametrize("synced", [False, True])
+def test_nobody_stands_by_who_acknowledges_what_is_not_on_its_disk(synced: bool) -> None:
+    replica = Peer(
+        host="db2", source="db2.name", answered=True, role="replica", epoch=3, state="running", follows_us=True,
+        gtid_binlog_state="0-1-9", gtid_io_pos="0-1-9", session="s1", synced=synced,
+    )  # fmt: skip
+    waiting = replace(SERVER, read_only=False, semi_sync=True, replication=None)
+    primary = replace(
+        LOOK, host="db1", seat=replace(SEAT, standby=None), lease=True, server=waiting, peer=replica,
+        record=Record(role="primary", epoch=3, cluster="c"),
+    )  # fmt: skip
+    progress = Progress(opened_s=0.0, attached_since_s=0.0, followed_s=99.0, moved_s=99.0)
+    actions = decide(progress, primary)[1].actions
+    assert any(isinstance(action, Propose) for action in actions) is synced
+
+
+def test_a_replica_that_somebody_wrote_to_is_copied_anew() -> None:
+    look = replace(LOOK, server=replace(SERVER, gtid_binlog_state="0-1-9,0-2-10"))
+    progress, decision = decide(Progress(), look)
+    assert not decision.actions, "an answer may be older than our own look"
+    decision = decide(progress, replace(look, now_s=look.now_s + STRAY_S))[1]
+    assert decision.actions == (Reclone(donor="db1", epoch=3),) and "0-2-10" in decision.message
+
+
+def test_a_replica_that_is_ahead_of_its_primarys_last_answer_is_not() -> None:
+    progress = Progress()
+    for tick in range(60):
+        state = f"0-1-{10 + tick}"
+        server = replace(SERVER, gtid_binlog_pos=state, gtid_slave_pos=state, gtid_binlog_state=state)
+        late = replace(PEER, gtid_binlog_state=f"0-1-{9 + tick}")
+        progress, decision = decide(progress, replace(LOOK, server=server, peer=late, now_s=100.0 + tick))
+        assert decision.state == "running" and not decision.actions
