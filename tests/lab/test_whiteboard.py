@@ -12,6 +12,7 @@ import pytest
 
 from tests.lab.commands import Commands, scratch_project
 from tests.lab.monitoring.watched import Watched, wait_for
+from tests.lab.shop.test_faults import broken, post_ledger, read_ledger
 from tests.lab.shop.test_wires import tell_ledger
 from tests.lab.wire import capture
 
@@ -76,6 +77,26 @@ def test_the_whiteboard_serves_in_plain_text_inside_as_its_spec_says(whiteboard:
     assert taken.ports[8080] > 10 and taken.shows(word)
     assert whiteboard.ask("lb1", f"curl -s http://{private(whiteboard, 'server1')}:8080/whoami").startswith("{")
     whiteboard.await_healthy()
+
+
+def test_without_automatic_failover_a_lost_primary_is_waited_for(whiteboard: Commands) -> None:
+    """Also the control of the shop's takeover: here nobody takes over, and nothing is acknowledged meanwhile."""
+    found = {host["name"]: host["database"] for host in whiteboard.status()["hosts"] if "database" in host["roles"]}
+    primary = next(name for name, role in found.items() if role == "primary")
+    acknowledged, later = f"primary-{uuid.uuid4().hex}", f"primary-{uuid.uuid4().hex}"
+    assert post_ledger(whiteboard, acknowledged) == "201"
+    page = "curl -s -o /dev/null -m 20 -w '%{http_code}' https://shop.test/"
+    with broken(whiteboard, "kill", primary, "start"):
+        time.sleep(10)
+        assert post_ledger(whiteboard, later) == "503", "without a primary nothing is acknowledged"
+        assert whiteboard.ask("client", page) == "200", "reading goes on from the replica"
+        whiteboard.do("lab", "start", primary)
+        began = time.monotonic()
+        assert post_ledger(whiteboard, later, patience_s=30) in ("200", "201")
+        print(f"\nwrites again {time.monotonic() - began:.1f} s after {primary} was switched on")
+        assert read_ledger(whiteboard, acknowledged) == "200"
+    again = {host["name"]: host["database"] for host in whiteboard.status()["hosts"] if "database" in host["roles"]}
+    assert again == found
 
 
 def private(commands: Commands, name: str) -> str:

@@ -140,17 +140,19 @@ def test_a_replica_that_dies_does_not_stop_writes_and_follows_again(shop: Comman
     raise AssertionError(f"{replica} does not have what was written while it was away")
 
 
-def test_a_primary_that_dies_is_primary_again_with_all_that_was_acknowledged(shop: Commands) -> None:
-    primary = next(name for name, role in databases(shop).items() if role == "primary")
+def test_a_primary_that_dies_is_followed_by_the_replica_with_all_that_was_acknowledged(shop: Commands) -> None:
+    before = databases(shop)
+    primary = next(name for name, role in before.items() if role == "primary")
+    heir = next(name for name in before if name != primary)
     acknowledged, later = f"primary-{uuid.uuid4().hex}", f"primary-{uuid.uuid4().hex}"
     assert post_ledger(shop, acknowledged) == "201"
     page = "curl -s -o /dev/null -w '%{http_code}' https://shop.test/"
     with broken(shop, "kill", primary, "start"):
-        assert post_ledger(shop, later) == "503", "the control: without a primary nothing is acknowledged"
-        assert shop.ask("client", page) == "200", "reading goes on from the replica"
         began = time.monotonic()
-        shop.do("lab", "start", primary)
-        assert post_ledger(shop, later, patience_s=30) == "201"
-        print(f"\nwrites again {time.monotonic() - began:.1f} s after {primary} was switched on")
+        assert shop.ask("client", page) == "200", "reading goes on from the replica"
+        assert post_ledger(shop, later, patience_s=30) in ("200", "201")
+        print(f"\nwrites again {time.monotonic() - began:.1f} s after {primary} lost power")
         assert read_ledger(shop, acknowledged) == "200"
-    assert databases(shop)[primary] == "primary"
+        assert databases(shop)[heir] == "primary"
+    assert databases(shop) == {heir: "primary", primary: "replica"}, "what comes back follows, and is never forced back"
+    assert read_ledger(shop, later) == "200"

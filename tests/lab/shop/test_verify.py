@@ -15,8 +15,9 @@ pytestmark = pytest.mark.lab
 UNTESTED = {
     # Done when asked for by name.
     "walls.boot",
-    # Nothing travels there while nobody seeds a replica or looks at the dashboard.
+    # Nothing travels there while nobody seeds a replica, becomes the primary, or looks at the dashboard.
     "wires.database-seed",
+    "wires.database-announce",
     "wires.admin-dashboard",
     # MariaDB begins TLS inside its own protocol; `database.login` tests it.
     "tls.database-replication.db1",

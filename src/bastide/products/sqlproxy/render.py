@@ -29,6 +29,7 @@ def render(context: HostContext) -> Fragment:
             # A state file of HAProxy's, version 1, that knows no server.
             File(path=f"{FOLDER}/no-state", content=b"1\n"),
             File(path=f"{FOLDER}/save_state.py", content=_packaged("save_state.py")),
+            *_awaiting(view),
             *_announcing(view),
             File(
                 path="/etc/systemd/system/sqlproxy.service",
@@ -58,6 +59,12 @@ def render(context: HostContext) -> Fragment:
 
 def _packaged(name: str) -> bytes:
     return files(PACKAGE).joinpath(name).read_bytes()
+
+
+def _awaiting(view: SqlproxyView) -> list[File]:
+    if view.local_primary is None:
+        return []
+    return [File(path=f"{FOLDER}/await_checks.py", content=_packaged("await_checks.py"))]
 
 
 def _announcing(view: SqlproxyView) -> list[File]:

@@ -21,6 +21,8 @@ from bastide.topology.flows import LOCAL_PRIMARY, LOCAL_REPLICA
 from bastide.topology.model import Flow
 
 FOLDER = "/etc/bastide/sqlproxy"
+_TOLD, _ASKING = "1s", "500ms"
+"""Between two checks of a server: where keepers say who takes writes, and where asking is the only way to know."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +84,8 @@ class SqlproxyView:
     databases: tuple[Way, ...]
     entrances: tuple[Entrance, ...]
     exits: tuple[Exit, ...]
+    check_every: str
+    """How often each server is asked, over a new TLS connection: what an idle application host does most."""
     max_connections: int
     announcements: Announcements | None
     automatic: bool
@@ -95,6 +99,7 @@ def view_sqlproxy(context: HostContext) -> SqlproxyView:
         raise ValueError("no database section: topology and spec disagree")
     roles = context.host.roles
     serves_app = "app" in roles and topology.has_flow("app-database")
+    announced = serves_app and topology.has_flow("database-announce")
     return SqlproxyView(
         host=context.host.name,
         mtls=context.spec.tls.inside == "mtls",
@@ -104,9 +109,10 @@ def view_sqlproxy(context: HostContext) -> SqlproxyView:
         databases=_ways(context, "app-database", "app-database-status") if serves_app else (),
         entrances=tuple(_entrances(context, database.max_connections)) if "database" in roles else (),
         exits=tuple(_exits(context)) if "database" in roles else (),
+        check_every=_TOLD if announced else _ASKING,
         max_connections=database.max_connections,
         automatic=is_automatic(context.spec),
-        announcements=_announcements(context) if serves_app and topology.has_flow("database-announce") else None,
+        announcements=_announcements(context) if announced else None,
     )
 
 
