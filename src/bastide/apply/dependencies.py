@@ -117,7 +117,7 @@ def _install(python: str, files: tuple[Path, ...], server: str | None, work: Pat
 
 def _pip(*arguments: str) -> subprocess.CompletedProcess[str]:
     quiet = ("--disable-pip-version-check", "--no-input", "--quiet", "--no-color", "--no-python-version-warning")
-    argv = [sys.executable, "-m", "pip", arguments[0], *quiet, *arguments[1:]]
+    argv = _ending_with_us(sys.executable, "-m", "pip", arguments[0], *quiet, *arguments[1:])
     done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if "No module named pip" in done.stderr:
         raise ReleaseFailed(
@@ -125,6 +125,12 @@ def _pip(*arguments: str) -> subprocess.CompletedProcess[str]:
             hint=f"run: {sys.executable} -m ensurepip",
         )
     return done
+
+
+def _ending_with_us(*argv: str) -> list[str]:
+    """A command that ends when we are killed: what outlives us would go on writing where `destroy` has cleaned up."""
+    setpriv = shutil.which("setpriv")  # of util-linux; a controller that is no Linux has none
+    return [setpriv, "--pdeathsig", "KILL", "--", *argv] if setpriv else list(argv)
 
 
 def _last_lines(text: str) -> tuple[str, ...]:
@@ -143,7 +149,9 @@ def _normalise(python: str, packages: Path) -> None:
     if f"{sys.version_info.major}.{sys.version_info.minor}" != python:
         return
     # unchecked-hash: the archive sets its own times, by which ordinary compiled files would be held for stale.
-    argv = [sys.executable, "-m", "compileall", "-q", "-j1", "--invalidation-mode", "unchecked-hash"]
-    argv += ["-s", str(packages), "-p", "site-packages", str(packages)]
+    argv = _ending_with_us(
+        *(sys.executable, "-m", "compileall", "-q", "-j1", "--invalidation-mode", "unchecked-hash"),
+        *("-s", str(packages), "-p", "site-packages", str(packages)),
+    )
     # What does not compile (templates of other Python versions) is shipped as it is, and matters only if imported.
     subprocess.run(argv, check=False, capture_output=True, env={"PYTHONHASHSEED": "0", "PATH": "/usr/bin:/bin"})
