@@ -154,5 +154,7 @@ def test_a_primary_that_dies_is_followed_by_the_replica_with_all_that_was_acknow
         print(f"\nwrites again {time.monotonic() - began:.1f} s after {primary} lost power")
         assert read_ledger(shop, acknowledged) == "200"
         assert databases(shop)[heir] == "primary"
-    assert databases(shop) == {heir: "primary", primary: "replica"}, "what comes back follows, and is never forced back"
+    assert databases(shop) == {heir: "primary", primary: "replica"}, (
+        "what comes back follows, and is never forced back"
+    )
     assert read_ledger(shop, later) == "200"

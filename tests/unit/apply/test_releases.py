@@ -130,7 +130,7 @@ class Pip:
         self.fails = fails
 
     def __call__(self, argv: list[str], **settings: Any) -> subprocess.CompletedProcess[str]:
-        if argv[1:3] != ["-m", "pip"]:
+        if not {"pip", "-m"} <= set(argv):
             return subprocess.CompletedProcess(argv, 0, "", "")
         self.calls.append(argv)
         if self.fails:
