@@ -2,7 +2,8 @@
 
 In: a Register, this host's name, a Fence. Out: snapshots for the loop, proposals.
 Holds: the deadline counts from when a renewal was *sent*; an unanswered proposal leaves things unsettled until the
-register shows that it arrived, or has moved on so that it never can.
+register shows that it arrived, or has moved on so that it never can. A proposal is guarded by the seat that it was
+decided on, not by what has become known since: that may be another host's, with writes of its own.
 """
 
 from __future__ import annotations
@@ -87,11 +88,25 @@ class Lease:
             deadline_s=self._deadline_s,
         )
 
-    def propose(self, seat: Seat, *, renewal: bool = False) -> bool:
-        """Write it if nothing changed since. False: it was refused, or nobody knows."""
+    def propose(self, seat: Seat, *, base: Seat | None) -> bool:
+        """Write it if the register still holds `base`, the seat that it was decided on; this host's own renewals since
+        are none of a change. False: it was refused, or nobody knows."""
         with self._lock:
-            if self._rev < 0:
+            if self._rev < 0 or not self._still_holds(base):
                 return False
+            if self._seat is not None:
+                seat = replace(seat, n=self._seat.n, accounts=self._seat.accounts)
+            return self._write(seat, renewal=False)
+
+    def _still_holds(self, base: Seat | None) -> bool:
+        seat = self._seat
+        if seat is None or base is None or seat.holder != self._host:
+            # Another's renewal is a change: who takes the seat counted the time since the one that it saw.
+            return seat == base
+        return replace(base, n=seat.n, writer=seat.writer, accounts=seat.accounts) == seat
+
+    def _write(self, seat: Seat, *, renewal: bool) -> bool:
+        with self._lock:
             guard, sent_s = self._rev, now_s()
             marked = replace(seat, writer=uuid.uuid4().hex[:12])
             # From here until an answer it may arrive. A renewal says nothing new: it unsettles nothing.
@@ -155,7 +170,7 @@ class Lease:
                 self._refresh()
                 return self._rev >= 0
             again = replace(seat, n=seat.n + 1, accounts=self.accounts or seat.accounts)
-            self.propose(again, renewal=True)
+            self._write(again, renewal=True)
             return self._rev != rev
 
     def _watch_forever(self) -> None:

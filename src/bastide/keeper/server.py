@@ -181,6 +181,8 @@ class ServerClient:
                 "MASTER_SSL_KEY": quote(tls.key),
                 "MASTER_SSL_VERIFY_SERVER_CERT": "1",
             }
+        # Proxies cut what they know of; sessions that came some other way would be refused each write from now on.
+        cut = f"KILL CONNECTION USER {quote(self._settings.user)}@'localhost'"
         if demote:
             options["MASTER_DEMOTE_TO_SLAVE"] = "1"
         with self._connect() as connection:
@@ -188,6 +190,7 @@ class ServerClient:
                 connection,
                 "SET GLOBAL rpl_semi_sync_master_enabled = OFF",
                 "SET GLOBAL read_only = ON",
+                *((cut,) if demote else ()),
                 "STOP SLAVE",
                 "CHANGE MASTER TO " + ", ".join(f"{k} = {v}" for k, v in options.items()),
                 "SET GLOBAL rpl_semi_sync_slave_enabled = ON",

@@ -220,8 +220,19 @@ def _spans(seen: list[tuple[float, float, bool | None]]) -> list[tuple[float, fl
     return found
 
 
+def await_applied(commands: Commands, within_s: int = 120) -> None:
+    """Until the standby shows everything that the primary has logged."""
+    primary = primary_of(commands)
+    (standby,) = (host for host in DATABASES if host != primary)
+    logged = sql(commands, primary, "SELECT @@gtid_binlog_pos")
+    waited = sql(commands, standby, f'SELECT MASTER_GTID_WAIT("{logged}", {within_s})')
+    assert waited == "0", f"{standby} did not apply {logged} of {primary} within {within_s} s"
+
+
 def verdict(commands: Commands, load: Load, first: int) -> dict[str, int | float]:
-    """Lost and doubled writes on each server, once both stand; and whether both ever wrote."""
+    """Lost and doubled writes on each server, once both stand and the standby has applied what the primary logged (it
+    stands by from when it has received it); and whether both ever wrote."""
+    await_applied(commands)
     acknowledged, refused = set(load.ledger.ids("acknowledged")), set(load.ledger.ids("refused"))
     lost = present_refused = 0
     kept: dict[str, set[int]] = {}

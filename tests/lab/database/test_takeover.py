@@ -14,7 +14,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.lab.commands import Commands
-from tests.lab.database.ledger import DATABASES, await_pair, seat_of, verdict, writing
+from tests.lab.database.ledger import DATABASES, await_pair, seat_of, url_of, verdict, writing
 
 pytestmark = pytest.mark.lab
 _IDS = itertools.count(1)
@@ -102,3 +102,43 @@ def test_all_lose_power_and_come_back_in_the_wrong_order(pair: Commands) -> None
     await_pair(pair, within_s=120)
     found = verdict(pair, load, first)
     assert found["acknowledged"] > 0 and found["lost"] == 0 and found["differ"] == 0
+
+
+_HOLD = """
+import json, pymysql, sys, time
+from urllib.parse import unquote, urlsplit
+url = urlsplit(json.loads(sys.stdin.readline())["url"])
+held = pymysql.connect(host=url.hostname, port=url.port, user=unquote(url.username), password=unquote(url.password))
+def ask():
+    try:
+        held.ping(reconnect=False)
+    except pymysql.err.MySQLError:
+        return "cut"
+    return "open"
+for line in sys.stdin:
+    end = time.monotonic() + float(line)
+    while ask() == "open" and time.monotonic() < end:
+        time.sleep(0.1)
+    print(ask(), flush=True)
+"""
+
+
+def test_a_session_that_a_reloaded_proxy_forgot_is_cut_when_another_becomes_primary(pair: Commands) -> None:
+    primary = await_pair(pair)
+    pair.ask("app1", f"cat >/run/hold.py <<'END'\n{_HOLD}\nEND")
+    with pair.start("exec", "app1", "--", "python3", "/run/hold.py") as held:
+        assert held.stdin is not None and held.stdout is not None
+
+        def state(within_s: float) -> str:
+            assert held.stdin is not None and held.stdout is not None
+            print(within_s, file=held.stdin, flush=True)
+            return held.stdout.readline().strip()
+
+        print(json.dumps({"url": url_of(pair)}), file=held.stdin, flush=True)
+        assert state(0) == "open"
+        pair.ask("app1", "systemctl reload sqlproxy")
+        assert state(2) == "open", "a reload keeps sessions: the control"
+        pair.do("db", "switchover")
+        assert state(60) == "cut"
+        held.stdin.close()
+    assert await_pair(pair, within_s=120) == other(primary)

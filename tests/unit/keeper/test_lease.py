@@ -62,7 +62,7 @@ def test_what_was_only_read_gives_no_time_and_settles_nothing(clock: Callable[[f
 
 def test_a_renewal_counts_from_when_it_was_sent(clock: Callable[[float], None]) -> None:
     lease = make(FakeRegister())
-    assert lease.propose(replace(SEAT, n=1))
+    assert lease.propose(replace(SEAT, paused=True), base=SEAT)
     assert lease.known().deadline_s == 100.0 + FENCE_S and lease.known().settled
 
 
@@ -72,7 +72,7 @@ def test_an_answer_that_was_lost_is_found_by_reading_and_counts_from_its_sending
     register = FakeRegister()
     lease = make(register)
     register.answers, register.silent = ["unheard"], True
-    assert not lease.propose(replace(SEAT, n=1))
+    assert not lease.propose(replace(SEAT, paused=True), base=SEAT)
     assert not lease.known().settled
     clock(102.0)
     register.silent = False
@@ -86,18 +86,56 @@ def test_a_request_that_may_still_arrive_leaves_things_unsettled_until_another_w
     register = FakeRegister()
     lease = make(register)
     register.answers = ["lost"]
-    assert not lease.propose(replace(SEAT, phase="vacant", holder=""))
+    assert not lease.propose(replace(SEAT, phase="vacant", holder=""), base=SEAT)
     assert not lease.known().settled, "it was read again, and is not there: it may be on its way"
-    assert lease.propose(replace(SEAT, n=2)) and lease.known().settled
+    assert lease.propose(replace(SEAT, paused=True), base=SEAT) and lease.known().settled
 
 
 def test_somebody_else_s_change_ends_the_hold(clock: Callable[[float], None]) -> None:
     register = FakeRegister()
     lease = make(register)
     register.seat, register.rev = replace(SEAT, epoch=2, holder="db2", phase="promoting"), 8
-    assert not lease.propose(replace(SEAT, n=1))
+    assert not lease.propose(replace(SEAT, paused=True), base=SEAT)
     known = lease.known()
     assert known.seat is not None and known.seat.holder == "db2" and known.deadline_s == float("-inf")
+
+
+VACANT = replace(SEAT, phase="vacant", holder="")
+
+
+def test_what_was_decided_on_an_older_seat_is_not_written_over_a_newer_one(clock: Callable[[float], None]) -> None:
+    """A host that was cut off decides to leave the seat that it still believes in; meanwhile it hears who has it now."""
+    register = FakeRegister()
+    lease = make(register)
+    decided_on = lease.known().seat
+    taken = replace(SEAT, epoch=2, holder="db2", owner="db2")
+    register.seat, register.rev = taken, 8
+    lease._refresh()
+    assert not lease.propose(VACANT, base=decided_on) and register.seat == taken
+    assert lease.propose(replace(taken, paused=True), base=lease.known().seat), (
+        "the control: on what is there, it is"
+    )
+
+
+def test_a_holder_s_own_renewals_are_no_change_and_are_kept(clock: Callable[[float], None]) -> None:
+    register = FakeRegister()
+    lease = make(register)
+    decided_on = lease.known().seat
+    lease.accounts = "made"
+    lease._renew()
+    assert lease.propose(replace(SEAT, paused=True), base=decided_on)
+    assert register.seat.paused and register.seat.n == 1 and register.seat.accounts == "made"
+
+
+def test_another_s_renewal_is_a_change_to_whoever_waited_for_its_silence(clock: Callable[[float], None]) -> None:
+    register = FakeRegister()
+    register.seat = replace(SEAT, holder="db2", owner="db2")
+    lease = make(register)
+    decided_on = lease.known().seat
+    register.seat, register.rev = replace(register.seat, n=1), 8
+    lease._refresh()
+    taking = replace(SEAT, epoch=2, phase="promoting", holder="db1")
+    assert not lease.propose(taking, base=decided_on) and register.seat.epoch == 1
 
 
 def test_the_seat_survives_its_json_and_nothing_else_passes_for_it() -> None:
