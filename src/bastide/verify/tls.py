@@ -35,7 +35,7 @@ _NARROW: Mapping[str, tuple[str, Callable[[str], bool]]] = {
 """etcd tells its peers by their tier's name and its clients by their authority (docs/adr/0031): what is claimed of it,
 and what it has to refuse for that. Every other listener refuses all but the right certificate."""
 _REFUSALS = re.compile(r"refused|HTTP/1\.[01] (400|403|421|49[5-7]) ?")
-_PATIENCE_S = 5.0
+_PATIENCE_S = 20.0
 _YEAR_S = 31536000
 
 
