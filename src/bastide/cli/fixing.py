@@ -27,7 +27,7 @@ def fix_project(options: Options, *, today: str, yes: bool) -> bool:
                 click.echo("left as it is", err=True)
                 return False
         fixed.write()
-        click.echo(f"Wrote {', '.join(file.name for file in fixed.after)}.", err=True)
+        click.echo(f"Wrote {', '.join(file.name for file in fixed.changed)}.", err=True)
     for finding, reason in fixed.left:
         click.echo(f"left {finding.rule.id} {finding.element}: {reason}", err=True)
     return True

@@ -34,8 +34,8 @@ def command(options: Options, checks: tuple[str, ...], as_json: bool, quick: boo
     progress = Progress(options.progress)
     scene = set_scene(options.chosen_target(), checks, quick=quick, say=progress.say)
     made: list[Check] = []
-    for family, found in verify_target(scene, current_user()):
-        with progress.step(family):
+    for families, found in verify_target(scene, current_user()):
+        with progress.step(", ".join(families)):
             for check in found:
                 made.append(check)
                 if check.result == "failed":

@@ -36,15 +36,13 @@ def render_accounts(settings: Settings, secrets: Secrets, existing: Iterable[str
             f"GRANT PROCESS, SLAVE MONITOR ON *.* TO {exporter}",
         ]
     wanted = set()
-    for peer in (settings.host, *(p.host for p in settings.peers)) if settings.mode == "replication" else ():
+    for name, (subject, issuer) in derive_certificates(settings).items():
         if secrets.replication is None:
             raise ValueError("secrets.json holds no password for replication")
-        wanted.add(PREFIX + peer)
-        account = f"{quote(PREFIX + peer)}@'%'"
+        wanted.add(name)
+        account = f"{quote(name)}@'%'"
         how = f"IDENTIFIED VIA mysql_native_password USING {quote(hash_password(secrets.replication))} " + (
-            f"REQUIRE SUBJECT {quote(f'/CN=database.{peer}')} AND ISSUER {quote(settings.tls.issuer)}"
-            if settings.tls
-            else "REQUIRE NONE"
+            f"REQUIRE SUBJECT {quote(subject)} AND ISSUER {quote(issuer)}" if subject else "REQUIRE NONE"
         )
         statements += [
             f"CREATE USER IF NOT EXISTS {account} {how}",
@@ -54,6 +52,14 @@ def render_accounts(settings: Settings, secrets: Secrets, existing: Iterable[str
     gone = sorted(name for name in existing if name.startswith(PREFIX) and name not in wanted)
     statements += [f"DROP USER IF EXISTS {quote(name)}@'%'" for name in gone]
     return tuple(statements)
+
+
+def derive_certificates(settings: Settings) -> dict[str, tuple[str, str]]:
+    """By replica account: subject and issuer of the one certificate that opens it; empty where none is asked for."""
+    hosts = (settings.host, *(peer.host for peer in settings.peers)) if settings.mode == "replication" else ()
+    return {
+        PREFIX + host: (f"/CN=database.{host}", settings.tls.issuer) if settings.tls else ("", "") for host in hosts
+    }
 
 
 def digest_accounts(settings: Settings, secrets: Secrets) -> str:

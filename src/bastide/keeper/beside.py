@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Literal
 
-from bastide.keeper.accounts import digest_accounts
+from bastide.keeper.accounts import derive_certificates, digest_accounts
 from bastide.keeper.datadir import DataDirectoryError
 from bastide.keeper.facts import Look
 from bastide.keeper.lease import Lease
@@ -84,18 +84,22 @@ class Beside:
         threading.Thread(target=work, name="nudge", daemon=True).start()
 
     def account(self, look: Look) -> None:
-        """Once for each change of them, not at each takeover: their statements are transactions, too."""
+        """Once for each change of them, not at each takeover: their statements are transactions, too. That the seat
+        says they are made is as old as its last word: a generation without a seat may have made them its own way since,
+        so each keeper looks once."""
         if look.seat is None or look.seat.holder != look.host or look.server is None or look.server.read_only:
             return
         secrets = load_secrets(self._settings.secrets)
         digest = digest_accounts(self._settings, secrets)
-        if self._accounting or digest in (look.seat.accounts, self._lease.accounts):
+        if self._accounting or digest == self._lease.accounts:
             return
-        self._accounting = True
+        self._accounting, said = True, look.seat.accounts
 
         def work() -> None:
             try:
-                self._server.reconcile_accounts(secrets)
+                asked = self._server.certificates_asked() if said == digest else {}
+                if said != digest or asked != derive_certificates(self._settings):
+                    self._server.reconcile_accounts(secrets)
                 self._lease.accounts = digest
             except ServerError as error:
                 log.error("accounts: %s", error)

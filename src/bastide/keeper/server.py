@@ -113,6 +113,20 @@ class ServerClient:
             (row,) = _rows(connection, "SELECT @@gtid_binlog_pos AS position")
             return str(row["position"] or "")
 
+    def certificates_asked(self) -> dict[str, tuple[str, str]]:
+        """By replica account: subject and issuer that it asks for now."""
+        with self._connect() as connection:
+            rows = _rows(
+                connection,
+                "SELECT User, CONVERT(x509_subject USING utf8mb4) AS subject, CONVERT(x509_issuer USING utf8mb4) AS issuer"
+                " FROM mysql.user WHERE Host = '%'",
+            )
+        return {
+            row["User"]: (row["subject"] or "", row["issuer"] or "")
+            for row in rows
+            if row["User"].startswith(PREFIX)
+        }
+
     def reconcile_accounts(self, secrets: Secrets) -> None:
         """Accounts and database, as they must be."""
         with self._connect() as connection:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-_PATIENCE_S = 5.0
+_PATIENCE_S = 20.0
 
 
 def shake_hands(request: "Mapping[str, Any]") -> "dict[str, str]":

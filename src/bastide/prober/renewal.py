@@ -10,7 +10,7 @@ import os
 import ssl
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,18 +49,28 @@ def renew(request: "Mapping[str, Any]") -> "dict[str, Any]":
 def _reload_and_look(request: "Mapping[str, Any]", unit: str, wanted: str) -> "dict[str, Any]":
     began = time.monotonic()
     done = subprocess.run(["systemctl", "reload", unit], capture_output=True, text=True, check=False)
-    seen: list[str] = []
-    # Old workers may take what is already in their queue; after that every connection must show the new one.
-    while seen[-_LOOKS:] != [wanted] * _LOOKS and time.monotonic() - began < _PATIENCE_S:
-        seen.append(shown(str(request["address"]), int(request["port"]), str(request["name"])))
-        if seen[-1] != wanted:
-            time.sleep(0.1)
+    seen = look_until_settled(
+        lambda: shown(str(request["address"]), int(request["port"]), str(request["name"])), wanted
+    )
     return {
         "reload": "done" if done.returncode == 0 else done.stderr.strip()[-200:],
         "on_the_wire": seen[-_LOOKS:] == [wanted] * _LOOKS,
         "others_seen": sum(one != wanted for one in seen),
         "seconds": round(time.monotonic() - began, 1),
     }
+
+
+def look_until_settled(look: "Callable[[], str]", wanted: str, patience_s: float = _PATIENCE_S) -> "list[str]":
+    """What each look showed. Old workers may take what is already in their queue; after that every connection must
+    show the wanted one. Patience is for others: on a busy host the last looks alone may take longer than that."""
+    began, seen = time.monotonic(), [look()]
+    while seen[-_LOOKS:] != [wanted] * _LOOKS:
+        if seen[-1] != wanted:
+            if time.monotonic() - began > patience_s:
+                break
+            time.sleep(0.1)
+        seen.append(look())
+    return seen
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -40,9 +40,9 @@ class Fixed:
     """What a person has to do, and why."""
 
     @property
-    def changed(self) -> bool:
-        """Whether there is anything to write."""
-        return self.before != self.after
+    def changed(self) -> tuple[Path, ...]:
+        """Files that are to be written: of a spec and its overlay often one alone."""
+        return tuple(file for file, text in self.after.items() if text != self.before[file])
 
     def diff(self) -> str:
         """The change, as `diff -u` shows it."""
@@ -55,12 +55,11 @@ class Fixed:
 
     def write(self) -> None:
         """Replace the files, each by one rename."""
-        for file, text in self.after.items():
-            if text != self.before[file]:
-                beside = file.with_name(f".{file.name}.new")
-                beside.write_text(text, encoding="utf-8")
-                beside.chmod(file.stat().st_mode & 0o777)
-                beside.replace(file)
+        for file in self.changed:
+            beside = file.with_name(f".{file.name}.new")
+            beside.write_text(self.after[file], encoding="utf-8")
+            beside.chmod(file.stat().st_mode & 0o777)
+            beside.replace(file)
 
 
 def fix_spec(project: Project, wanted: Wanted, *, today: str) -> Fixed:

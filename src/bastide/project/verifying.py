@@ -1,4 +1,4 @@
-"""Verifying a target: its scene, the announcement to its monitors, the families one after the other.
+"""Verifying a target: its scene, the announcement to its monitors, the families.
 
 In: a Target and which checks. Out: checks, as they come. Raises UnknownCheck.
 Holds: every host's journal says when a verification began and ended, under an identifier that agents know; what its
@@ -20,7 +20,7 @@ from bastide.project.target import Target
 from bastide.topology.resolve import resolve_topology
 from bastide.transport.endpoint import ssh_argv
 from bastide.verify.claims import Check
-from bastide.verify.run import families_of, run_family
+from bastide.verify.run import families_of, run_side_by_side
 from bastide.verify.scene import Scene
 
 _ANNOUNCE_S = 15
@@ -43,12 +43,11 @@ def set_scene(target: Target, chosen: Sequence[str], *, quick: bool, say: Callab
     )  # fmt: skip
 
 
-def verify_target(scene: Scene, who: str) -> Iterator[tuple[str, Iterator[Check]]]:
-    """Each family and its checks. Raises UnknownCheck before anything is sent."""
+def verify_target(scene: Scene, who: str) -> Iterator[tuple[tuple[str, ...], Iterator[Check]]]:
+    """Families that go side by side, and their checks. Raises UnknownCheck before anything is sent."""
     families = families_of(scene.chosen)
     with scene.probers, _announced(scene, f"{', '.join(families)}, by {who}"):
-        for family in families:
-            yield family, run_family(scene, family)
+        yield from run_side_by_side(scene, families)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ def doors_in(topology: Topology, target: Host, address: str, source: str, source
         (flow.protocol, flow.port)
         for flow in topology.flows
         if flow.port is not None
-        and _stands_in(target, flow.target)
+        and target.stands_in(flow.target)
         and (flow.source == "admin" or at in listening_addresses(topology, flow, target))
         and _comes_from(topology, flow, source, of)
     )
@@ -33,7 +33,7 @@ def doors_out(topology: Topology, source: Host, address: str) -> Doors:
     return frozenset(
         (flow.protocol, flow.port)
         for flow in topology.flows
-        if flow.port is not None and _stands_in(source, flow.source) and _goes_to(topology, flow, source, to)
+        if flow.port is not None and source.stands_in(flow.source) and _goes_to(topology, flow, source, to)
     )
 
 
@@ -58,10 +58,6 @@ def _goes_to(topology: Topology, flow: Flow, source: Host, address: IPAddress) -
         return flow.external is None or address in flow.external
     others = (host for host in topology.tier(flow.target) if host.name != source.name)
     return any(address in listening_addresses(topology, flow, host) for host in others)
-
-
-def _stands_in(host: Host, zone: str) -> bool:
-    return zone == "any" or zone in host.roles
 
 
 def _address(text: str) -> IPAddress:

@@ -23,6 +23,7 @@ from bastide.topology.model import Flow, Topology
 from bastide.verify.scene import Scene
 
 _LONG_AGO = timedelta(days=100)
+PLAIN, NONE, OLDER = "plain", "none", "right, TLS 1.2"
 RIGHT, GONE, EXPIRED, FOREIGN = "right", "of a host that left", "expired", "of another authority"
 
 
@@ -42,7 +43,7 @@ def forge_tries(authority: Authority, topology: Topology, flow: Flow, own: Ident
     """What a client of the flow may try, by label; `own` is an identity that the flow accepts."""
     now = datetime.now(UTC)
     pair = dict(_pairs(authority, topology, flow, own, now))
-    return {"plain": {}, "none": {}, "right, TLS 1.2": pair[RIGHT] | {"newest": "TLSv1_2"}, **pair}
+    return {PLAIN: {}, NONE: {}, OLDER: pair[RIGHT] | {"newest": "TLSv1_2"}, **pair}
 
 
 def _pairs(

@@ -15,9 +15,13 @@ from bastide.products.haproxy import view as haproxy
 from bastide.products.nginx import view as nginx
 from bastide.spec.parts import Role
 from bastide.verify.asking import AskFailed
+from bastide.verify.raw import ask_raw
 from bastide.verify.scene import Scene
 
 _PATIENCE_S = 60.0
+_FLUSHED_S = 2.0
+"""Each worker of a web server writes what it has at least every second."""
+_SHARE = 4
 _LOGS: Mapping[str, tuple[Role, str, tuple[str, ...]]] = {
     "edge": ("balancer", f"{haproxy.LOG_FOLDER}/access.tsv", tuple(haproxy.REQUEST_FIELDS)),
     "web": ("web", f"{nginx.LOGS}/nginx-web.tsv", tuple(nginx.REQUEST_FIELDS)),
@@ -73,3 +77,16 @@ def await_lines(
         if whole(found) or time.monotonic() > end:
             return found
         time.sleep(0.3)
+
+
+def requests_behind(scene: Scene, address: str, words: Collection[str], control: str) -> list[str] | None:
+    """Which words a web server behind the edge was asked for, since all that came before was logged; None where that
+    cannot be known. Control: requests for another word, some to every web server, are in its log."""
+    webs = {host.name for host in scene.topology.tier("web")}
+    for _ in range(_SHARE * len(webs)):
+        ask_raw(scene, address, f"/?{control}")
+    seen = await_lines(scene, ("web",), [control], lambda found: {line.host for line in found[control]} == webs)
+    if not webs or {line.host for line in seen[control]} != webs:
+        return None
+    time.sleep(_FLUSHED_S)
+    return [word for word, lines in find(scene, ("web",), words).items() if lines]

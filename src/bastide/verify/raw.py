@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from bastide.verify.scene import Scene
 from bastide.verify.site import trusting
 
-PATIENCE_S = 4.0
+PATIENCE_S = 20.0
+"""Longer than the edge keeps a silent connection: silence is then its own doing, on a busy computer too."""
 _MOST = 256 << 10
 
 

@@ -40,7 +40,7 @@ def listeners_of(scene: Scene, host: Host) -> list[Listener]:
     found = {
         (str(listening_addresses(scene.topology, flow, host)[0]), flow.port, flow.product)
         for flow in scene.topology.flows
-        if flow.encryption in ("tls", "mtls") and flow.target in host.roles and flow.product in _PRODUCTS
+        if flow.encryption in ("tls", "mtls") and host.stands_in(flow.target) and flow.product in _PRODUCTS
     }
     return [
         Listener(product=product, address=address, port=port, name=scene.domain)

@@ -10,7 +10,7 @@ import http.client
 import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from bastide.pki.errors import PkiError
 from bastide.policy.identities import AGENT, Identity, derive_accepted_peers
@@ -19,14 +19,23 @@ from bastide.topology.model import Flow, Host
 from bastide.verify.asking import AskFailed
 from bastide.verify.claims import Check, judged, untested
 from bastide.verify.expected import listening_addresses
-from bastide.verify.forging import RIGHT, forge_tries, project_authority
+from bastide.verify.forging import EXPIRED, FOREIGN, GONE, NONE, OLDER, PLAIN, RIGHT, forge_tries, project_authority
 from bastide.verify.scene import Scene
 from bastide.verify.site import ask_plainly, trusting, visit
 
 _QUESTION = "GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n"
 _PATHS = {"web-app": "/.bastide/live", "app-database-status": "/primary", "database-status": "/primary"}
+_NARROW: Mapping[str, tuple[str, Callable[[str], bool]]] = {
+    "voter-peer": ("voters' certificates alone, by TLS 1.2 or newer", lambda label: label not in (OLDER, GONE)),
+    "voter-client": (
+        "certificates of the project alone, by TLS 1.2 or newer (voters alone get past its wall)",
+        lambda label: label in (PLAIN, NONE, EXPIRED, FOREIGN),
+    ),
+}
+"""etcd tells its peers by their tier's name and its clients by their authority (docs/adr/0031): what is claimed of it,
+and what it has to refuse for that. Every other listener refuses all but the right certificate."""
 _REFUSALS = re.compile(r"refused|HTTP/1\.[01] (400|403|421|49[5-7]) ?")
-_PATIENCE_S = 5.0
+_PATIENCE_S = 20.0
 _YEAR_S = 31536000
 
 
@@ -47,7 +56,8 @@ def check_tls(scene: Scene) -> Iterator[Check]:
 
 def _inner(scene: Scene, flow: Flow, host: Host) -> Check:
     identifier = f"tls.{flow.name}.{host.name}"
-    claim = f"{host.name} opens {flow.name} to certificates of its peers, by TLS 1.3, and to no other"
+    to, must_refuse = _NARROW.get(flow.name, ("certificates of its peers alone, by TLS 1.3", lambda _: True))
+    claim = f"{host.name} opens {flow.name} to {to}"
     peers = list(derive_accepted_peers(scene.topology, flow))
     sources = [source for source in scene.topology.tier(flow.source) if source.name != host.name]
     role = AGENT if flow.source == "any" else flow.source
@@ -75,7 +85,8 @@ def _inner(scene: Scene, flow: Flow, host: Host) -> Check:
         reason = f"it does not open to the right certificate either: {said[RIGHT]}"
         return untested(identifier, claim, reason, source=own.host, answers=said)
     opened = [label for label, answer in said.items() if label != RIGHT and not _REFUSALS.match(answer)]
-    return judged(identifier, claim, not opened, opened_to=opened, source=own.host, answers=said)
+    wrong = [label for label in opened if must_refuse(label)]
+    return judged(identifier, claim, not wrong, wrong=wrong, opened_to=opened, source=own.host, answers=said)
 
 
 def _edge(scene: Scene, name: str, address: str) -> Iterator[Check]:

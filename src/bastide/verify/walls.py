@@ -86,11 +86,7 @@ def _listeners(scene: Scene, listening: Mapping[str, Any]) -> Iterator[Check]:
             yield untested(identifier, claim, str(said))
             continue
         host = scene.topology.hosts[name]
-        allowed = {
-            (flow.protocol, flow.port)
-            for flow in scene.topology.flows
-            if flow.target == "any" or flow.target in host.roles
-        }
+        allowed = {(flow.protocol, flow.port) for flow in scene.topology.flows if host.stands_in(flow.target)}
         beyond = [f"{e['program']} on {e['protocol']} {e['address']}:{e['port']}" for e in said
                   if (e["protocol"], e["port"]) not in allowed]  # fmt: skip
         ports = sorted({f"{e['protocol']}/{e['port']}" for e in said})

@@ -108,8 +108,15 @@ def test_servers_are_not_invented(tmp_path: Path) -> None:
 def test_what_the_overlay_says_is_mended_in_the_overlay(tmp_path: Path) -> None:
     overlay = "tls:\n  inside: plain   # for now\n"
     result, audited = fixed(tmp_path / "a", ADDRESSED.replace("inside: plain", "inside: mtls"), overlay=overlay)
+    assert tmp_path / "a" / "bastide.prod.yaml" in result.changed
     assert result.after[tmp_path / "a" / "bastide.prod.yaml"] == "tls:\n  inside: mtls   # for now\n"
     assert "TLS001" not in {finding.rule.id for finding in audited.report.findings}
+
+
+def test_a_file_that_stays_as_it_is_is_not_said_to_be_written(tmp_path: Path) -> None:
+    harmless = preset_text("resilient", "shop")
+    result, _ = fixed(tmp_path / "a", harmless, overlay="tls: {inside: plain}\n")
+    assert [file.name for file in result.changed] == ["bastide.prod.yaml"]
 
 
 def test_a_waived_finding_is_left_alone(tmp_path: Path) -> None:

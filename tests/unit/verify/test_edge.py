@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,34 @@ def front(answers_of: Any) -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
+def nothing(words: list[str]) -> list[str]:
+    return []
+
+
+def everything(words: list[str]) -> list[str]:
+    return words
+
+
+def unknown(words: list[str]) -> None:
+    return None
+
+
 @pytest.mark.parametrize(
-    ("attacked", "result"), [(OK * 3, "failed"), (OK, "failed"), (OK * 2, "proven"), (REFUSED, "proven")]
-)
-def test_an_answer_too_many_or_too_few_is_a_hidden_request(
-    attacked: bytes, result: str, monkeypatch: pytest.MonkeyPatch
+    ("attacked", "logged", "result"),
+    [
+        (OK * 3, nothing, "failed"), (OK * 2, unknown, "proven"), (REFUSED, unknown, "proven"),
+        # One answer and the end, as the edge must after a length and chunks: the logs behind it tell.
+        (OK, everything, "failed"), (OK, nothing, "proven"), (OK, unknown, "not_tested"),
+    ],
+)  # fmt: skip
+def test_an_answer_too_many_or_a_request_in_the_logs_behind_is_a_hidden_request(
+    attacked: bytes,
+    logged: Callable[[list[str]], list[str] | None],
+    result: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(edge, "requests_behind", lambda scene, address, words, control: logged(words))
+
     def answers(request: bytes) -> bytes:
         # The control, and nothing else, has a length and neither chunks nor tricks.
         lines = request.split(b"\r\n\r\n")[0].split(b"\r\n")

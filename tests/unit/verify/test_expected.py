@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -19,11 +20,19 @@ NOTHING = Materials(
 )
 
 
-@pytest.mark.parametrize("layout", [RESILIENT, WHITEBOARD], ids=["resilient", "whiteboard"])
+VOTING = {**RESILIENT, "monitor1": ["monitor", "witness"]}
+AUTOMATIC = {"database": {"mode": "replication", "name": "shop", "failover": "automatic"}}
+
+
+@pytest.mark.parametrize(
+    ("layout", "sections"),
+    [(RESILIENT, {}), (WHITEBOARD, {}), (VOTING, AUTOMATIC)],
+    ids=["resilient", "whiteboard", "voting"],
+)
 def test_the_flows_and_the_generated_walls_agree_about_every_pair_of_hosts(
-    layout: Mapping[str, Sequence[str]],
+    layout: Mapping[str, Sequence[str]], sections: Mapping[str, Any]
 ) -> None:
-    spec = make_spec(layout)
+    spec = make_spec(layout, **sections)
     topology = resolve_topology(spec)
     doors = 0
     for target in topology.hosts.values():
@@ -48,6 +57,18 @@ def test_the_flows_and_the_generated_walls_agree_about_every_pair_of_hosts(
 
 def within(address: str, networks: tuple[str, ...]) -> bool:
     return not networks or any(ipaddress.ip_address(address) in ipaddress.ip_network(n) for n in networks)
+
+
+def test_voters_reach_each_other_and_nobody_else_reaches_them() -> None:
+    topology = resolve_topology(make_spec(VOTING, **AUTOMATIC))
+    witness = topology.hosts["monitor1"]
+    port = topology.flow("voter-client").port
+
+    def may_knock(name: str) -> bool:
+        other = topology.hosts[name]
+        return ("tcp", port) in doors_in(topology, witness, str(witness.private), name, str(other.private))
+
+    assert may_knock("db1") and may_knock("db2") and not may_knock("web1") and not may_knock("app1")
 
 
 def test_a_web_server_may_reach_applications_and_no_database() -> None:

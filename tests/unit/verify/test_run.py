@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +11,15 @@ import pytest
 from bastide.verify import run
 from bastide.verify.asking import AskFailed
 from bastide.verify.claims import Check, judged
-from bastide.verify.run import FAMILIES, UnknownCheck, families_of, run_family, wanted
+from bastide.verify.run import (
+    FAMILIES,
+    WAVES,
+    UnknownCheck,
+    families_of,
+    run_family,
+    run_side_by_side,
+    wanted,
+)
 from bastide.verify.sweeping import Matrix
 
 
@@ -43,6 +52,40 @@ def test_a_host_that_goes_away_leaves_the_rest_of_its_family_untested(monkeypatc
 def test_a_family_without_checks_is_not_tested(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "FAMILIES", {"walls": lambda scene: iter(())})
     assert [check.result for check in run_family(_Scene(), "walls")] == ["not_tested"]  # type: ignore[arg-type]
+
+
+def test_every_family_goes_in_one_wave() -> None:
+    assert sorted(family for wave in WAVES for family in wave) == sorted(FAMILIES)
+
+
+def test_families_of_a_wave_go_side_by_side_and_their_checks_come_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each waits until the other has begun: one after the other, neither would.
+    meet = threading.Barrier(2)
+
+    def meeting(name: str) -> Callable[[Any], Iterator[Check]]:
+        def family(_: Any) -> Iterator[Check]:
+            meet.wait(timeout=30)
+            yield judged(f"{name}.one", "one", True)
+
+        return family
+
+    monkeypatch.setattr(run, "FAMILIES", {name: meeting(name) for name in ("wires", "tls")})
+    seen = [(families, [check.id for check in checks])
+            for families, checks in run_side_by_side(_Scene(), ("wires", "tls"))]  # type: ignore[arg-type]  # fmt: skip
+    assert seen == [(("wires", "tls"), ["wires.one", "tls.one"])]
+
+
+def test_what_breaks_beside_another_family_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(_: Any) -> Iterator[Check]:
+        raise RuntimeError("a fault of ours")
+        yield
+
+    def holds(_: Any) -> Iterator[Check]:
+        yield judged("wires.one", "one", True)
+
+    monkeypatch.setattr(run, "FAMILIES", {"wires": holds, "tls": breaks})
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        [list(checks) for _, checks in run_side_by_side(_Scene(), ("wires", "tls"))]  # type: ignore[arg-type]
 
 
 def test_silence_counts_only_where_every_probe_arrived() -> None:
