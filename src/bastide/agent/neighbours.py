@@ -66,10 +66,11 @@ class Neighbours:
         self._latest = (gauges, counters)
 
     def _firewall(self, path: str) -> dict[str, int]:
-        """The file is another every ten seconds."""
+        """The file is written anew every ten seconds; while it is being written the numbers are those of before."""
         written_ns = os.stat(path).st_mtime_ns  # noqa: PTH116 (each second: a Path costs as much as the call)
         if written_ns != self._dropped[0]:
-            self._dropped = (written_ns, read_firewall(Path(path).read_bytes()))
+            with contextlib.suppress(ValueError):
+                self._dropped = (written_ns, read_firewall(Path(path).read_bytes()))
         return self._dropped[1]
 
 
