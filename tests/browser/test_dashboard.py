@@ -224,14 +224,18 @@ def test_a_lost_hub_is_told_and_nothing_stays_green(page: Page, town: Town) -> N
     town.begin(12)
     open_dashboard(page, town)
     expect(page.locator("#verdict")).to_have_class("ok")
+    expect(page.locator("#figure-primary dd")).to_have_text("db1")
     town.door.slam()
     expect(page.locator("#link")).to_contain_text("heard nothing from the hub")
     expect(page.locator("#verdict")).not_to_have_class("ok")
     expect(page.locator("#verdict .text")).to_contain_text("Not known for")
     expect(page.locator("#whiteboard .host.ok")).to_have_count(0)
     expect(page.locator("#traffic .dot")).to_have_count(0)
+    for figure, last in (("primary", "db1?"), ("vip", "lb1?")):
+        expect(page.locator(f"#figure-{figure} dd")).to_have_text(last)
     town.door.shut = False
     expect(page.locator("#verdict")).to_have_class("ok", timeout=30_000)
+    expect(page.locator("#figure-primary dd")).to_have_text("db1")
     expect(page.locator("#link")).to_be_hidden()
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from bastide.agent import otlp, push
 from bastide.agent.alive import format_alive
 from bastide.agent.events import make_event
-from bastide.agent.exposition import Births, format_log, format_series, frame_counters
+from bastide.agent.exposition import Births, format_log, format_series
 from bastide.agent.gauges import Gauges
 from bastide.agent.journal import Journal
 from bastide.agent.ledger import Ledger
@@ -139,7 +139,7 @@ class Agent:
         gauges, counters = self._neighbours.latest()
         counters = dict(counters)
         for ledger in self._ledgers:
-            counters |= frame_counters(ledger.log, ledger.committed)
+            counters |= ledger.framed()
         frame = {
             "host": self._settings.host,
             "t": round(time.time(), 3),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bastide.agent.counting import Counting
+from bastide.agent.exposition import frame_counters
 from bastide.agent.logs import derive_known, derive_layouts
 from bastide.agent.settings import Log
 from bastide.agent.tail import Tail
@@ -42,6 +43,7 @@ class Ledger:
         self._clock = clock
         self._positions = record.get("positions")
         self.committed: dict[str, int] = dict(self._counting.counters)
+        self._framed: tuple[dict[str, int], dict[str, int]] | None = None
         self.behind_bytes = 0
         if not record:
             # From now on everything is ours to count, however soon it is rotated.
@@ -52,6 +54,12 @@ class Ledger:
         """What could not be counted, and why."""
         names = ("truncations", "skipped_bytes", "lost_files")
         return {name: getattr(self._tail, name) for name in names}
+
+    def framed(self) -> dict[str, int]:
+        """What is committed as frames carry it: worked out once for each commit, for most seconds bring none."""
+        if self._framed is None or self._framed[0] is not self.committed:
+            self._framed = (self.committed, frame_counters(self.log, self.committed))
+        return self._framed[1]
 
     def blocks(self) -> Iterator[bytes]:
         """Count what is there; each block is given after it was counted, and all of it is committed at the end."""

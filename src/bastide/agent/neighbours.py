@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import threading
 from pathlib import Path
@@ -25,6 +26,7 @@ class Neighbours:
     def __init__(self, settings: Settings):
         self._settings = settings
         self._latest: tuple[dict[str, float], dict[str, int]] = ({}, {})
+        self._dropped: tuple[int, dict[str, int]] = (0, {})
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -60,8 +62,16 @@ class Neighbours:
                 counters |= queries
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             if some.firewall_counters:
-                counters |= read_firewall(Path(some.firewall_counters).read_bytes())
+                counters |= self._firewall(some.firewall_counters)
         self._latest = (gauges, counters)
+
+    def _firewall(self, path: str) -> dict[str, int]:
+        """The file is written anew every ten seconds; while it is being written the numbers are those of before."""
+        written_ns = os.stat(path).st_mtime_ns  # noqa: PTH116 (each second: a Path costs as much as the call)
+        if written_ns != self._dropped[0]:
+            with contextlib.suppress(ValueError):
+                self._dropped = (written_ns, read_firewall(Path(path).read_bytes()))
+        return self._dropped[1]
 
 
 def read_haproxy(path: str) -> tuple[float, int]:

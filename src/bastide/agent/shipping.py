@@ -25,8 +25,10 @@ from bastide.agent.spool import Spool
 TIMEOUT_S = 5.0
 MAX_FRAME_BACKOFF_S = 4.0
 MAX_RECORDS_BACKOFF_S = 15.0
-IDLE_S = 0.7
-"""How often it is looked whether there are records to send."""
+IDLE_S = 10.0
+"""How long it is waited for something to send, before it is looked whether to stop."""
+AGAIN_S = 0.7
+"""After a batch that was taken only in part, or is not to be read."""
 _log = logging.getLogger(__name__)
 
 
@@ -104,7 +106,7 @@ class Shipping:
 
     def _send_frame(self) -> None:
         """The next one, as soon as it hangs there."""
-        number, frame = self._board.wait(self._seen, 1.0)
+        number, frame = self._board.wait(self._seen, IDLE_S)
         if number != self._seen:
             self._frames.post("/hub/v1/frames", frame, "Content-Type: application/json\r\n")
             self._seen = number
@@ -113,7 +115,8 @@ class Shipping:
         """One batch, or a while of nothing."""
         batch = self._spool.read(self.monitor.name)
         if batch is None:
-            self._stopped.wait(IDLE_S)
+            if not self._spool.wait(self.monitor.name, IDLE_S):
+                self._stopped.wait(AGAIN_S)
             return
         last, body = batch
         answer = self._records.post(
@@ -125,7 +128,7 @@ class Shipping:
             raise ValueError("the answer to records has no number in `ack`")
         self._spool.ack(self.monitor.name, acked)
         if acked < last:
-            self._stopped.wait(IDLE_S)
+            self._stopped.wait(AGAIN_S)
 
 
 class Channel:

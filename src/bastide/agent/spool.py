@@ -44,7 +44,7 @@ class Spool:
     def __init__(self, folder: Path, *, limit_bytes: int, monitors: Iterable[str], now_s: float):
         self._folder = folder
         self._limit = limit_bytes
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._buffer: list[dict[str, Any]] = []
         self.dropped = 0
         """Records that no monitor will get, since this program began."""
@@ -82,6 +82,7 @@ class Spool:
             if self._buffer:
                 self._write(self._buffer)
                 self._buffer = []
+                self._lock.notify_all()
             self._bound(now_s)
             self._remember()
 
@@ -124,7 +125,18 @@ class Spool:
     def waiting(self, monitor: str) -> bool:
         """Whether there is something that this monitor has not."""
         with self._lock:
-            return bool(self._segments) and self._segments[-1].last > self._acks[monitor]
+            return self._waiting(monitor)
+
+    def wait(self, monitor: str, timeout_s: float) -> bool:
+        """Until there is, or for as long; False, and at once, when there was before."""
+        with self._lock:
+            if self._waiting(monitor):
+                return False
+            self._lock.wait_for(lambda: self._waiting(monitor), timeout_s)
+            return True
+
+    def _waiting(self, monitor: str) -> bool:
+        return bool(self._segments) and self._segments[-1].last > self._acks[monitor]
 
     def _write(self, records: list[dict[str, Any]]) -> None:
         lines = "\n".join(json.dumps(r, separators=(",", ":"), ensure_ascii=False) for r in records) + "\n"

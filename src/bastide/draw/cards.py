@@ -36,7 +36,7 @@ _BY_ROLE: Mapping[str, tuple[str, ...]] = {
     "web": ("nginx",),
     "app": ("app", "nginx", "sqlproxy"),
     "database": ("mariadb", "keeper", "sqlproxy", "etcd"),
-    "monitor": ("hub", "prometheus", "alertmanager", "nginx", "blackbox"),
+    "monitor": ("hub", "prometheus", "alertmanager", "nginx", "etcd", "blackbox"),
     "witness": ("etcd",),
 }
 EVERYWHERE = frozenset(

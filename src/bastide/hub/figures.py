@@ -11,7 +11,8 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 # Of fewer requests a quantile is but the slowest one or two: the monitor's own question, at a site that is idle.
 QUANTILES = {0.5: 1, 0.95: 10, 0.99: 20}
@@ -76,6 +77,30 @@ class Figures:
         }
 
 
+class Counter(NamedTuple):
+    """What the name of a counter says."""
+
+    of: tuple[str, str]
+    """Service and route."""
+    status: str
+    """First digit of the answers that are counted; empty for queries and latencies."""
+    bound: float | None
+    """Milliseconds; None where no latency is counted."""
+
+
+@lru_cache(maxsize=1 << 14)
+def read_name(name: str) -> Counter | None:
+    """Of one that figures are made of. The same few names come from every host each second."""
+    kind, *labels = name.split("|")
+    if kind == "queries" and len(labels) == 1:
+        return Counter(of=(labels[0], ""), status="", bound=None)
+    if kind == "requests" and len(labels) == 3:
+        return Counter(of=(labels[0], labels[1]), status=labels[2][:1], bound=None)
+    if kind == "latency" and len(labels) == 3 and (bound := _bound(labels[2])) is not None:
+        return Counter(of=(labels[0], labels[1]), status="", bound=bound)
+    return None
+
+
 def difference(old: float, new: float) -> float:
     """How much a counter grew; what went back began again at 0."""
     return new - old if new >= old else new
@@ -87,26 +112,20 @@ def derive_figures(
     """Figures by service and route."""
     found: dict[tuple[str, str], Figures] = {}
     for name, value in new.items():
-        parts = name.split("|")
-        kind = parts[0]
-        if kind == "queries" and len(parts) == 2:
-            service, route, last = parts[1], "", ""
-        elif kind in ("requests", "latency") and len(parts) == 4:
-            service, route, last = parts[1:]
-        else:
+        counter = read_name(name)
+        if counter is None:
             continue
-        figures = found.get((service, route))
+        figures = found.get(counter.of)
         if figures is None:
-            figures = found[service, route] = Figures(seconds=seconds)
+            figures = found[counter.of] = Figures(seconds=seconds)
         grown = difference(old.get(name, 0.0), value)
-        if kind == "latency":
-            if (bound := _bound(last)) is not None:
-                figures.buckets[bound] += grown
+        if counter.bound is not None:
+            figures.buckets[counter.bound] += grown
             continue
         figures.requests += grown
-        if last.startswith("5"):
+        if counter.status == "5":
             figures.errors += grown
-        elif last.startswith("4"):
+        elif counter.status == "4":
             figures.client_errors += grown
     return found
 

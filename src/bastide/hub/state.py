@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bastide.hub.figures import Figures, total
+from bastide.hub.figures import Figures, read_name, total
 from bastide.hub.live import Live, LiveHost
 from bastide.hub.pulse import DEAD_S
 from bastide.hub.reconcile import reconcile
@@ -139,10 +139,11 @@ def _counted(hosts: Sequence[LiveHost]) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for host in hosts:
         for name, value in host.frames[-1].counters.items():
-            kind, *labels = name.split("|")
-            if kind == "requests" and len(labels) == 3:
-                routes = found.setdefault(labels[0], {})
-                routes[labels[1]] = routes.get(labels[1], 0) + int(value)
+            counter = read_name(name)
+            if counter is not None and counter.status:
+                service, route = counter.of
+                routes = found.setdefault(service, {})
+                routes[route] = routes.get(route, 0) + int(value)
     return found
 
 

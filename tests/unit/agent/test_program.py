@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import socket
 import time
 from pathlib import Path
@@ -14,7 +15,9 @@ from bastide.agent.drift import look_for_drift
 from bastide.agent.exposition import BIRTH_S, Births, format_log, frame_counters
 from bastide.agent.gauges import Gauges
 from bastide.agent.http import Connection
-from bastide.agent.neighbours import read_firewall, read_keeper
+from bastide.agent.ledger import Ledger
+from bastide.agent.neighbours import Neighbours, read_firewall, read_keeper
+from bastide.agent.settings import Settings
 from bastide.agent.watch import Watch
 from tests.unit.agent.lines import edge_log, nginx_line, web_log
 from tests.unit.agent.process import Process
@@ -102,6 +105,44 @@ def test_neighbours_answers() -> None:
     gauges = {"database_role": 0.0, "database_lag_s": 0.5}
     assert read_keeper(json.dumps(keeper).encode()) == (gauges, {"queries|database": 1500})
     assert read_keeper(b'{"role": null, "queries": null}') == ({}, {}), "its server is away"
+
+
+def test_a_half_written_file_of_counters_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "firewall.json"
+
+    def whole(packets: int) -> bytes:
+        return json.dumps({"nftables": [{"counter": {"name": "dropped_in", "packets": packets}}]}).encode()
+
+    settings = Settings(
+        host="web1", state=str(tmp_path), monitors=(), tls=None, logs=(), listen="", statsd="", otlp="",
+        spool_bytes=0, firewall_counters=str(path),
+    )  # fmt: skip
+    neighbours = Neighbours(settings)
+    seen = []
+    for step, content in enumerate((whole(3), b"", whole(5)[:-9], whole(5)), start=1):
+        path.write_bytes(content)
+        os.utime(path, ns=(step, step))
+        neighbours.look()
+        seen.append(neighbours.latest()[1])
+    assert [counters["dropped_packets|in"] for counters in seen] == [3, 3, 3, 5]
+
+
+def test_counters_of_a_frame_follow_the_log(tmp_path: Path) -> None:
+    path = tmp_path / "nginx-web.tsv"
+    path.write_bytes(b"")
+    ledger = Ledger(web_log(path), tmp_path)
+    for _ in ledger.blocks():
+        pass
+    before = ledger.framed()
+    with path.open("ab") as stream:
+        stream.write(nginx_line(1) + nginx_line(2))
+    assert ledger.framed() is before, "what is not committed is not shown"
+    for _ in ledger.blocks():
+        pass
+    after = ledger.framed()
+    assert after == frame_counters(ledger.log, ledger.committed) != before
+    assert sum(count for name, count in after.items() if name.startswith("requests|")) == 2
+    ledger.close()
 
 
 def test_drift_and_deploys_are_told_once(tmp_path: Path) -> None:

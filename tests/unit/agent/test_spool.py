@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 import zlib
 from pathlib import Path
 from typing import Any
 
 from bastide.agent.spool import Spool
+from tests.waiting import LONG_S
 
 
 def open_spool(
@@ -125,3 +127,16 @@ def test_what_everybody_has_leaves_the_disk(tmp_path: Path) -> None:
     unpack(spool, "b")
     assert len(list(tmp_path.glob("*.spool"))) == 1
     assert spool.read("a") is None
+
+
+def test_a_sender_is_woken_by_what_comes_and_not_by_what_it_cannot_read(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path)
+    assert spool.wait("a", 0.01), "nothing came"
+    waiter = threading.Thread(target=spool.wait, args=("a", LONG_S))
+    waiter.start()
+    fill(spool, 0, 1)
+    waiter.join(LONG_S / 2)
+    assert not waiter.is_alive()
+    assert not spool.wait("a", LONG_S), "what was there before wakes nobody: who asks in a loop must pause"
+    unpack(spool, "a")
+    assert spool.wait("a", 0.01)

@@ -17,7 +17,9 @@ def derive_rules(spec: Spec, topology: Topology) -> tuple[Group, ...]:
     voters = len(topology.tier("voter"))
     if not voters:
         return ()
-    leading = fresh("etcd_server_has_leader")
+    leading, heard = fresh("etcd_server_has_leader"), fresh('up{job="etcd"}')
+    # A monitor that hears no voter knows nothing of the vote, and says itself that it is deaf.
+    hearing = f"on () (count({heard}) > 0)"
     return (
         Group(
             name="etcd",
@@ -25,8 +27,7 @@ def derive_rules(spec: Spec, topology: Topology) -> tuple[Group, ...]:
             rules=(
                 Alert(
                     name="VoteLost",
-                    expr=f"((count({leading} == 1) or vector(0)) < {voters // 2 + 1})"
-                    ' and on () (count(up{job="etcd"}) > 0)',
+                    expr=f"((count({leading} == 1) or vector(0)) < {voters // 2 + 1}) and {hearing}",
                     lasting_s=15,
                     severity="page",
                     summary="Only {{ $value }} of "
@@ -36,7 +37,7 @@ def derive_rules(spec: Spec, topology: Topology) -> tuple[Group, ...]:
                 ),
                 Alert(
                     name="VoterMissing",
-                    expr=f"(count({leading} == 1) or vector(0)) < {voters}",
+                    expr=f"((count({leading} == 1) or vector(0)) < {voters}) and {hearing}",
                     lasting_s=60,
                     severity="ticket",
                     summary=f"{{{{ $value }}}} of {voters} voters take part: the next loss may stop the database",

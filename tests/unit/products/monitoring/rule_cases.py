@@ -97,9 +97,20 @@ def _votes(count: int) -> dict[str, str]:
     return ETCD_UP | {LEADER.format(host): f"{int(n < count)}x3600" for n, host in enumerate(VOTERS)}
 
 
+def _heard(count: int) -> dict[str, str]:
+    """All see a leader, and so many of them are still heard of after 200 s."""
+    return {
+        series: f"1x{3600 if n < count else 20}"
+        for n, host in enumerate(VOTERS)
+        for series in (f'up{{job="etcd",host="{host}"}}', LEADER.format(host))
+    }
+
+
 CASES: tuple[Case, ...] = (
     *both("VoteLost", _votes(1), _votes(2)),
     *both("VoterMissing", _votes(2), _votes(3)),
+    *both("VoteLost", _heard(1), _heard(0), at="6m"),
+    *both("VoterMissing", _heard(2), _heard(0), at="6m"),
     *both(
         "VoteSlow",
         {'etcd_server_leader_changes_seen_total{host="db1"}': "0+1x3600"},

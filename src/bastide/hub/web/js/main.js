@@ -124,6 +124,8 @@ function showVerdict(model, connected) {
 function showFigures(model) {
   const { state } = model;
   const edge = state.services.edge ?? state.services.web;
+  // Of one that is silent only what it last said is known.
+  const known = (names, none) => names.map((name) => (model.fresh(name) ? name : `${name}?`)).join(', ') || none;
   const healthy = state.hosts.filter((host) => model.health(host.name).level === 'ok').length;
   const rows = [
     ['rate', 'requests', edge ? `${rate(edge.rate)}/s` : '–'],
@@ -133,8 +135,8 @@ function showFigures(model) {
     ['drift', 'count drift', state.reconciliation ? percent(state.reconciliation.drift_share, 2) : '–'],
     ['age', 'data age', age(model.dataAge())],
   ];
-  if (state.virtual_ip) rows.splice(4, 0, ['vip', 'virtual IP', state.virtual_ip.holders.join(', ') || 'nobody']);
-  if (state.database) rows.splice(4, 0, ['primary', 'primary', state.database.primaries.join(', ') || 'none']);
+  if (state.virtual_ip) rows.splice(4, 0, ['vip', 'virtual IP', known(state.virtual_ip.holders, 'nobody')]);
+  if (state.database) rows.splice(4, 0, ['primary', 'primary', known(state.database.primaries, 'none')]);
   const list = $('#figures');
   if (list.children.length !== rows.length) list.replaceChildren(...rows.map(([id, word]) => make('div', { id: `figure-${id}` }, make('dt', {}, word), make('dd'))));
   rows.forEach(([id, , value]) => say($(`#figure-${id} dd`), value));
