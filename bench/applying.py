@@ -1,4 +1,4 @@
-"""What an apply costs on the nine hosts of `resilient`, beside the bare floor and the other tools, in one run.
+"""What an apply costs on the nine hosts of `resilient`, or on another number, beside the floor and other tools, in one run.
 
 In: how often; which other tools. Out: figures. Each round asks all of them in turn, so that a busy moment meets them
 all; what counts are ratios inside the run. Seconds are of whole processes, from the command line to its end;
@@ -31,16 +31,16 @@ from bench.tool import ROOT, bastide
 
 FOLDER = ROOT / "bench/.labs/applying"
 SPEC = FOLDER / "bastide.yaml"
-SIZES = (1, 3)
+SHOP = 9
+"""Hosts of the shop; other numbers are of a layout without databases, which any number fits."""
+SIZES = (1, 3, 9)
 """Of how many of the hosts an apply is measured beside that of all."""
 _APPLY = "bastide apply -f examples/shop/bastide.yaml"
-_SMALL = """\
+_OTHER = """\
 name: applying
 domains: [bench.test]
 hosts:
-  lb1: {roles: [balancer]}
-  web1: {roles: [web]}
-  app1: {roles: [app]}
+HOSTS
 web:
   static: {/static/: ../../site/static}
 app: {kind: command, path: ../../site/app, command: [sh, serve.sh], processes: 1}
@@ -89,13 +89,11 @@ class Bench:
         return median(cost.seconds for cost in self.costs[name])
 
 
-def measure(
-    rounds: int, *, with_peers: bool = True, small: bool = False, keep_lab: bool = False
-) -> Iterator[Figure]:
-    """Raise the lab, ask everyone in turn, remove the lab. `small`: three hosts instead of the shop's nine."""
-    if small:
+def measure(rounds: int, *, with_peers: bool = True, hosts: int = SHOP, keep_lab: bool = False) -> Iterator[Figure]:
+    """Raise the lab, ask everyone in turn, remove the lab."""
+    if hosts != SHOP:
         FOLDER.mkdir(parents=True, exist_ok=True)
-        SPEC.write_text(_SMALL)
+        SPEC.write_text(other_spec(hosts))
     else:
         shutil.copytree(
             ROOT / "examples/shop", FOLDER, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".bastide")
@@ -112,6 +110,16 @@ def measure(
         SPEC.write_text(text)
         if not keep_lab:
             bastide("destroy", "-f", str(SPEC), "--progress", "quiet", "--yes")
+
+
+def other_spec(hosts: int) -> str:
+    """Of that many hosts: everything on one, or as many web servers as application hosts behind one or two balancers."""
+    balancers = 1 if hosts < 6 else 2
+    webs = (hosts - balancers) // 2
+    tiers = {"balancer": balancers, "web": webs, "app": hosts - balancers - webs}
+    short = {"balancer": "lb", "web": "web", "app": "app"}
+    lines = [f"  {short[r]}{n}: {{roles: [{r}]}}" for r, count in tiers.items() for n in range(1, count + 1)]
+    return _OTHER.replace("HOSTS", "  all1: {roles: [balancer, web, app]}" if hosts == 1 else "\n".join(lines))
 
 
 def _bench() -> Bench:

@@ -48,7 +48,7 @@ def main() -> int:
         "help": lambda: command_line.measure(max(20, options.rounds)),
         "count": counting.measure,
         "up": lambda: raising.measure(options.rounds, cold=options.cold),
-        "apply": lambda: applying.measure(options.rounds, with_peers=not options.alone, small=options.small),
+        "apply": lambda: applying.measure(options.rounds, with_peers=not options.alone, hosts=options.hosts),
         "plan": lambda: planning.measure(options.sizes),
         "verify": verify.measure,
         "monitoring": monitoring.measure,
@@ -73,7 +73,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=4, help="Length of a load.")
     parser.add_argument("--cold", action="store_true", help="Also build the image of the machines from nothing.")
     parser.add_argument("--alone", action="store_true", help="Leave out other tools, which take minutes.")
-    parser.add_argument("--small", action="store_true", help="Apply to three hosts instead of nine.")
+    parser.add_argument("--hosts", type=int, choices=(1, 3, 9, 27), default=9, help="How many the apply is to.")
     parser.add_argument("--sizes", type=int, nargs="+", default=[250, 1000], help="Hosts of the large plans.")
     parser.add_argument("--json", action="store_true", help="Print JSON.")
     return parser.parse_args()

@@ -184,5 +184,10 @@ def _report(result: ApplyResult, progress: Progress) -> None:
         waiting = [h.host for h in result.hosts.values() if h.outcome == "not_reached"]
         if waiting:
             progress.note(f"not begun: {', '.join(waiting)}")
-        if not any(h.phase in ("lease", "compare") for h in result.hosts.values()):  # they said what to do
+        phases = {h.phase for h in result.hosts.values() if h.outcome == "failed"}
+        if "connect" in phases:
+            progress.note(
+                "next: bring them back and apply again, or go on without those that others stand in for: --allow-stale"
+            )
+        elif not phases & {"lease", "compare"}:  # they said what to do
             progress.note(f"next: bastide logs {failed}, then apply again")

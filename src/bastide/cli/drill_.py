@@ -51,6 +51,7 @@ def command(
     from bastide.drill.outcome import results_json
     from bastide.drill.restore import restore_left
     from bastide.drill.run import terminated_as_interrupted
+    from bastide.project.described import describe_project
 
     if not campaign and (faults or lasting or seed):
         raise click.UsageError("--faults, --for and --seed belong to --campaign")
@@ -58,6 +59,8 @@ def command(
     if listed:
         drilling.print_scenarios(project, scenarios)
         return 0
+    # A wrong name is told before there is a machine; who is where is asked of the target below.
+    choose_scenarios(scenarios, describe_project(project).topology, folder=project.base / "drills", pairs=pairs)
     target = options.chosen_target()
     ground = _ground(target, project.lab_name)
     chosen = choose_scenarios(scenarios, ground.topology, folder=target.base / "drills", pairs=pairs)

@@ -16,6 +16,7 @@ def report_failure(error: Exception) -> int:
     from bastide.cli.faults import SpecRefused, tell_faults
     from bastide.drill.targets import UnknownTarget
     from bastide.explain.find import UnknownElement
+    from bastide.project.planfile import NoSavedPlan
     from bastide.project.target import TargetUnclear
     from bastide.spec.errors import SpecInvalid
     from bastide.topology.resolve import UnresolvedAddress
@@ -40,7 +41,7 @@ def report_failure(error: Exception) -> int:
         console.print(
             f"This is a fault of bastide ({where}); BASTIDE_DEBUG=1 shows more.", markup=False, soft_wrap=True
         )
-    wrong_words = TargetUnclear | UnresolvedAddress | UnknownElement | UnknownCheck | UnknownTarget
+    wrong_words = TargetUnclear | UnresolvedAddress | UnknownElement | UnknownCheck | UnknownTarget | NoSavedPlan
     return 2 if isinstance(error, wrong_words) else 1
 
 

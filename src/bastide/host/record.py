@@ -50,6 +50,9 @@ def remember(machine: Machine, activation: Activation) -> None:
     if activation["operation"] == "rollback" and found:
         mark_returned(machine, activation["digest"])
         return
+    now = running(entries)
+    if now is not None and now["digest"] == activation["digest"]:
+        return  # what somebody changed by hand was put back: the generation, and the apply that brought it, are the same
     manifest: Manifest = read_manifest(machine, activation["digest"])
     entry = Entry(
         digest=activation["digest"],

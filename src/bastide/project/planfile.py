@@ -31,6 +31,10 @@ class PlanFileUnusable(Exception):
         super().__init__(message)
 
 
+class NoSavedPlan(PlanFileUnusable):
+    """What was named is no file of ours: bad usage, whatever the world does."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SavedPlan:
     """What the file says."""
@@ -75,16 +79,16 @@ def save_plan(
 
 
 def load_plan(path: Path) -> SavedPlan:
-    """Read the file."""
+    """Read the file. Raises NoSavedPlan."""
     try:
         plain = json.loads(path.read_text())
         saved = SavedPlan(**plain)
     except OSError as error:
-        raise PlanFileUnusable(f"{path} cannot be read: {error.strerror}") from error
+        raise NoSavedPlan(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, TypeError) as error:
-        raise PlanFileUnusable(f"{path} is not a saved plan") from error
+        raise NoSavedPlan(f"{path} is not a saved plan") from error
     if saved.kind != _KIND:
-        raise PlanFileUnusable(f"{path} is not a saved plan that this version reads")
+        raise NoSavedPlan(f"{path} is not a saved plan that this version reads")
     return saved
 
 

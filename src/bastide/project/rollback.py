@@ -50,7 +50,8 @@ class Return:
 def find_return(target: Target, to: int | None, hosts: frozenset[str]) -> Return:
     """Ask the hosts what they keep. Empty `hosts` are all."""
     asked = [name for name in target.endpoints if not hosts or name in hosts]
-    kept = _all_of(on_all(asked, lambda host: _entries(target, host)))
+    told = _all_of(on_all(asked, lambda host: _history(target, host)))
+    kept: dict[str, list[Entry]] = {host: history["generations"] for host, history in told.items()}
     now = {host: entry for host, entries in kept.items() if (entry := running(entries)) is not None}
     if not now:
         raise CannotReturn("nothing was ever applied to these hosts")
@@ -66,6 +67,9 @@ def find_return(target: Target, to: int | None, hosts: frozenset[str]) -> Return
         what = f"a generation of apply {number} or before"
         raise CannotReturn(f"not every host keeps {what}; nothing was changed", gone, "name hosts, or a later --to")
     changing = {host: t for host, t in targets.items() if t is not None and t["digest"] != now[host]["digest"]}
+    seen = max(int(history["activation"]["highest"]) for history in told.values())
+    if not changing and number > seen:
+        raise CannotReturn(f"these hosts know of no apply {number}: the newest that they saw is {seen}")
     if not changing:
         raise CannotReturn(f"the hosts are as apply {number} left them")
     looked = _all_of(on_all(changing, lambda host: _look(target, host, changing[host]["digest"])))
@@ -80,10 +84,10 @@ def find_return(target: Target, to: int | None, hosts: frozenset[str]) -> Return
     )
 
 
-def _entries(target: Target, host: str) -> list[Entry]:
+def _history(target: Target, host: str) -> Any:
+    """As the host's operation `history` tells it."""
     with open_conversation(target.endpoint(host)) as conversation:
-        found: list[Entry] = conversation.request("history")["generations"]
-        return found
+        return conversation.request("history")
 
 
 def _look(

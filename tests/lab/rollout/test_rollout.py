@@ -18,6 +18,7 @@ import pytest
 from tests.lab.commands import Commands, process_environment
 from tests.lab.load import steady_load
 from tests.lab.rollout.conftest import DOMAIN, spec_with
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -85,6 +86,45 @@ def test_web_servers_are_drained_at_every_balancer_before_they_restart(pairs: Co
             drained = [line for line in log.splitlines() if "DRAIN" in line.upper()]
             assert any("web/web1" in line for line in drained) and any("web/web2" in line for line in drained), log
             assert serving(pairs, balancer) == ["web1", "web2"]
+
+
+def holder(pairs: Commands) -> str:
+    """The balancer that has the virtual address."""
+    found = wait_for(lambda: [lb for lb in ("lb1", "lb2") if _holds(pairs, lb)], lambda names: len(names) == 1)
+    return found[0]
+
+
+def _holds(pairs: Commands, balancer: str) -> bool:
+    return pairs.ask(balancer, "ip -o address show dev pub0 | grep -c /32 || true").strip() != "0"
+
+
+def test_a_balancer_that_dies_fails_purchases(pairs: Commands) -> None:
+    """The control: the load can see that connections break, or the test below would prove nothing."""
+    with purchases(pairs) as load:
+        for _ in range(3):
+            pairs.ask(holder(pairs), "systemctl kill --signal=KILL haproxy.service")
+            time.sleep(0.5)
+    print(f"\nkilled: {load.ledger}")
+    assert load.ledger.failed or load.ledger.repeated
+    pairs.await_healthy()
+
+
+def test_a_balancer_hands_over_before_it_restarts_and_no_purchase_fails(pairs: Commands) -> None:
+    """More connections need more open files, which is a setting of HAProxy's unit: both restart, the holder last."""
+    pairs.await_healthy()
+    changed = {"rollout:\n": "balancer: {max_connections: 12000}\n\nrollout:\n"}
+    for change in (changed, {}):
+        had = holder(pairs)
+        with spec_with(pairs, **change), purchases(pairs) as load:
+            _, said = applied(pairs)
+        print(f"\nHAProxy restarts on both, the holder {had} last: {load.ledger}")
+        assert batches(said) == [*({"lb1", "lb2"} - {had}), had], said
+        assert not load.ledger.failed, load.ledger
+        assert holder(pairs) != had
+        log = pairs.ask(had, "journalctl -u haproxy -o cat")
+        assert "handed over with" in log, log
+        for balancer in ("lb1", "lb2"):
+            assert "handover" not in pairs.ask(balancer, "nft list tables"), "the rule went with the address"
 
 
 def test_what_the_balancers_see_worse_than_before_is_undone(pairs: Commands) -> None:

@@ -32,7 +32,10 @@ def test_what_there_is_not_is_bad_usage(board: Path) -> None:
     wrong = bastide("drill", "--list", "kill:server3", cwd=board)
     assert wrong.returncode == 2 and "did you mean server" in wrong.stderr
     assert bastide("drill", "--seed", "3", cwd=board).returncode == 2
-    assert bastide("drill", cwd=board).returncode == 2, "there is no lab"
+    named = bastide("drill", "kill:server3", cwd=board)
+    assert named.returncode == 2 and "did you mean server" in named.stderr, "the name comes before the lab"
+    without = bastide("drill", "kill:server1", cwd=board)
+    assert without.returncode == 2 and "no lab" in without.stderr
 
 
 def test_a_scenario_of_ones_own_with_a_fault_is_shown_at_its_line(board: Path) -> None:

@@ -63,3 +63,13 @@ def test_config_prints_json_and_origins(tmp_path: Path) -> None:
     (tmp_path / "bastide.yaml").write_text(GOOD % "")
     assert "bastide.yaml:1" in bastide("config", cwd=tmp_path).stdout
     assert '"version": 1' in bastide("config", "--json", cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize("content", [None, "hosts: {}", '{"kind": "of something else"}'])
+def test_a_plan_file_that_is_none_is_bad_usage(tmp_path: Path, content: str | None) -> None:
+    (tmp_path / "bastide.yaml").write_text("name: x\ndomains: [x.test]\nhosts: {all1: {roles: [balancer, web]}}\n")
+    if content is not None:
+        (tmp_path / "some.plan").write_text(content)
+    done = bastide("apply", "some.plan", cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert "some.plan" in done.stderr and "bastide plan --out" in done.stderr

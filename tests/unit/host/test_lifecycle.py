@@ -11,6 +11,7 @@ from bastide.bundle.model import HostBundle
 from bastide.host.errors import Failure
 from bastide.host.lifecycle import activate, confirm, guard, guard_boot, return_to_previous
 from bastide.host.observe import observe
+from bastide.host.record import as_of, read_record
 from bastide.host.state import current_digest, held_lock, read_activation, write_activation
 from bastide.host.store import is_built
 from bastide.plan.diff import diff_host
@@ -259,6 +260,28 @@ def test_console_goes_back(bench: Bench) -> None:
     return_to_previous(bench.machine, bench.tell)
     assert bench.path("/etc/bastide/a/a.conf").read_text() == "1"
     assert changes(bench, bundle("1")) == []
+
+
+def test_drift_that_was_put_back_is_the_same_generation_of_the_same_apply(bench: Bench) -> None:
+    """An apply that only mends a host must not take from it what it was before, or nothing could be rolled back."""
+    for number, text in ((1, "1"), (2, "2"), (3, "2")):
+        wanted = bundle(text)
+        bench.stage(wanted)
+        activate(bench.machine, wanted.digest, bench.terms(number=number), bench.tell)
+        confirm(bench.machine, wanted.digest, keep=3)
+    entries = read_record(bench.machine)
+    assert [entry["number"] for entry in entries] == [1, 2]
+    assert [as_of(entries, number) for number in (1, 2, 3)] == [entries[0], entries[1], entries[1]]
+
+
+def test_a_generation_that_came_back_is_of_the_apply_that_brought_it_back(bench: Bench) -> None:
+    """The control: another generation in between makes it a new one."""
+    for number, text in ((1, "1"), (2, "2"), (3, "1")):
+        wanted = bundle(text)
+        bench.stage(wanted)
+        activate(bench.machine, wanted.digest, bench.terms(number=number), bench.tell)
+        confirm(bench.machine, wanted.digest, keep=3)
+    assert [entry["number"] for entry in read_record(bench.machine)] == [2, 3]
 
 
 def test_old_generations_are_pruned_but_never_the_way_back(bench: Bench) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from importlib.resources import files
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -32,7 +33,7 @@ def render(context: HostContext) -> Fragment:
     view = derive_view(context)
     return Fragment(
         product="haproxy",
-        packages=("curl", "haproxy", "openssl"),
+        packages=("curl", "haproxy", "openssl", *(("python3",) if view.track_folder else ())),
         directories=(Directory(path=LOG_FOLDER, mode=0o750, group="adm"),),
         files=tuple(_files(context, view)),
         units=(
@@ -57,6 +58,9 @@ def _files(context: HostContext, view: HaproxyView) -> Iterator[File]:
     if view.mutual_tls:
         yield _pem(f"{FOLDER}/client.pem", context.key_pair("balancer"))
         yield File(path=f"{FOLDER}/ca.pem", content=context.materials.trust_anchor_pem.encode())
+    if view.track_folder:
+        script = files(_PACKAGE).joinpath("hand_over.py").read_bytes()
+        yield File(path=f"{FOLDER}/hand_over.py", content=script)
     for status, answer in view.pages.items():
         yield File(path=f"{FOLDER}/errors/{status}.http", content=answer)
     for name, template in _UNITS.items():

@@ -218,6 +218,8 @@ class HaproxyView:
     folder: str
     log_folder: str
     log_keep_bytes: int
+    virtual_ip: IPAddress | None
+    """The address that another balancer takes over; None where there is none."""
     track_folder: str | None
     """Where keepalived reads whether HAProxy serves; None without a virtual address."""
     domains: tuple[str, ...]
@@ -271,6 +273,7 @@ def derive_view(context: HostContext) -> HaproxyView:
         folder=FOLDER,
         log_folder=LOG_FOLDER,
         log_keep_bytes=LOG_KEEP_BYTES,
+        virtual_ip=topology.virtual_ip if topology.has_flow("balancer-vrrp") else None,
         track_folder=TRACK_FOLDER if topology.has_flow("balancer-vrrp") else None,
         domains=topology.domains,
         http_port=_port(context, "internet-http"),
