@@ -12,7 +12,7 @@ from bastide.keeper import lease as module
 from bastide.keeper.etcd import RegisterSilent
 from bastide.keeper.lease import Lease
 from bastide.keeper.seat import Seat, format_seat, parse_seat
-from bastide.keeper.takeover import FENCE_S
+from bastide.keeper.takeover import FENCE_S, SILENCE_S
 
 SEAT = Seat(cluster="c", epoch=1, phase="open", holder="db1", owner="db1", standby=None)
 
@@ -98,6 +98,67 @@ def test_somebody_else_s_change_ends_the_hold(clock: Callable[[float], None]) ->
     assert not lease.propose(replace(SEAT, n=1))
     known = lease.known()
     assert known.seat is not None and known.seat.holder == "db2" and known.deadline_s == float("-inf")
+
+
+def make_standby(register: Any) -> Lease:
+    lease = Lease(register, "db2", lambda _: None, lambda: None, float("-inf"))
+    lease._refresh()
+    return lease
+
+
+def test_a_promise_is_as_good_as_a_renewal_that_was_sent_when_it_was_asked_for(
+    clock: Callable[[float], None],
+) -> None:
+    told: list[float] = []
+    lease = Lease(FakeRegister(), "db1", told.append, lambda: None, float("-inf"))  # type: ignore[arg-type]
+    lease._refresh()
+    assert lease.propose(replace(SEAT, n=1)) and not lease.known().vouched
+    clock(102.5)
+    lease.vouch(1, 102.0)
+    known = lease.known()
+    assert known.deadline_s == told[-1] == 102.0 + FENCE_S and known.vouched
+    lease.vouch(1, 101.0)
+    assert lease.known().deadline_s == told[-1] == 102.0 + FENCE_S, "an older one takes nothing away"
+    clock(103.0)
+    assert lease.propose(replace(SEAT, n=2)) and not lease.known().vouched, "etcd answers again"
+
+
+@pytest.mark.parametrize(("epoch", "at"), [(2, 102.0), (1, 100.0 + FENCE_S)], ids=["another epoch", "it ran out"])
+def test_no_promise_gives_back_what_is_over(clock: Callable[[float], None], epoch: int, at: float) -> None:
+    lease = make(FakeRegister())
+    assert lease.propose(replace(SEAT, n=1))
+    clock(at)
+    lease.vouch(epoch, 102.0)
+    assert lease.known().deadline_s == 100.0 + FENCE_S
+
+
+@pytest.mark.parametrize("promised", [False, True])
+def test_who_promised_since_it_looked_takes_nothing(clock: Callable[[float], None], promised: bool) -> None:
+    register = FakeRegister()
+    lease = make_standby(register)
+    clock(100.0 + SILENCE_S)
+    if promised:
+        assert lease.promise("db1", 1)
+    taken = replace(SEAT, epoch=2, phase="promoting", holder="db2")
+    assert lease.propose(taken) is not promised and (register.seat.holder == "db2") is not promised
+    clock(100.0 + 2 * SILENCE_S)
+    assert lease.propose(taken) or not promised, "it has waited as long as it promised"
+
+
+def test_nothing_is_promised_to_whom_the_seat_is_not(clock: Callable[[float], None]) -> None:
+    register = FakeRegister()
+    lease = make_standby(register)
+    assert lease.promise("db1", 1)
+    assert not lease.promise("db1", 2) and not lease.promise("db3", 1) and not lease.promise("db2", 1)
+    for seat in (
+        replace(SEAT, phase="vacant", holder=""),
+        replace(SEAT, phase="promoting"),
+        replace(SEAT, holder="db2"),
+    ):
+        register.seat, register.rev = seat, register.rev + 1
+        lease._refresh()
+        assert not lease.promise("db1", 1), seat
+    assert not Lease(register, "db2", lambda _: None, lambda: None, 0.0).promise("db1", 1), "it knows of no seat"  # type: ignore[arg-type]
 
 
 def test_the_seat_survives_its_json_and_nothing_else_passes_for_it() -> None:

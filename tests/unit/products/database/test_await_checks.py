@@ -46,9 +46,7 @@ def test_waits_until_each_server_was_asked(start: Start) -> None:
     assert not await_checks.waiting(await_checks.ask(admin))
 
 
-def test_a_server_that_does_not_answer_keeps_nobody_for_long(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_does_not_answer_keeps_nobody_for_long(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also the proof that the other test waits for something: a full queue of connections lets no check end."""
     monkeypatch.setattr(await_checks, "WITHIN_S", 0.3)
     with socket.socket() as full:
