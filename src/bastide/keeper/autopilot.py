@@ -119,7 +119,7 @@ class Autopilot:
         for _ in range(CHAIN):
             self._progress, decision = decide(self._progress, look)
             self._say(decision)
-            decision, done, failed = self._carry_out(decision)
+            decision, done, failed = self._carry_out(decision, look)
             if not (done and decision.actions and isinstance(decision.actions[-1], facts.Propose)):
                 break
             look = self._eyes.again(look, self._lease.known())
@@ -140,12 +140,12 @@ class Autopilot:
             )
         )
 
-    def _carry_out(self, decision: Decision) -> tuple[Decision, bool, bool]:
+    def _carry_out(self, decision: Decision, look: Look) -> tuple[Decision, bool, bool]:
         """The decision with what came of it; whether all was done; whether something failed."""
         for action in decision.actions:
             began, name = now_s(), type(action).__name__
             try:
-                done = self._act(action)
+                done = self._act(action, look)
             except (ServerError, DataDirectoryError, OSError, ValueError) as error:
                 self._complain(f"{name} failed: {error}")
                 self._progress = replace(self._progress, opened_s=None)
@@ -173,12 +173,12 @@ class Autopilot:
             )
         )
 
-    def _act(self, action: facts.Action) -> bool:
+    def _act(self, action: facts.Action, look: Look) -> bool:
         """Whether the next action of this round may follow."""
         settings, server, beside = self._settings, self._server, self._beside
         match action:
             case facts.Propose(seat=seat):
-                return self._lease.propose(seat)
+                return self._lease.propose(seat, look.seat)
             case facts.Kill(why=why):
                 self._kill(why)
             case facts.Start(role=role):

@@ -87,7 +87,7 @@ class Control:
             return False, f"{me} is not the primary: ask {seat.holder}"
         for _ in range(5):
             seat = self._lease.known().seat
-            if seat is not None and self._lease.propose(replace(seat, paused=on)):
+            if seat is not None and self._lease.propose(replace(seat, paused=on), seat):
                 return True, "automatic failover is paused" if on else "automatic failover goes on"
         return False, "etcd did not take it"
 

@@ -18,7 +18,7 @@ from typing import Literal
 
 from bastide.keeper.etcd import Register, RegisterForeign, RegisterSilent
 from bastide.keeper.promise import may_promise, takes_in_silence
-from bastide.keeper.seat import Seat
+from bastide.keeper.seat import Seat, is_same
 from bastide.keeper.takeover import FENCE_S, SILENCE_S
 
 RENEW_S = 0.5
@@ -118,10 +118,13 @@ class Lease:
                 self._deadline_s = deadline_s
                 self._extend(deadline_s)
 
-    def propose(self, seat: Seat, *, renewal: bool = False) -> bool:
-        """Write it if nothing changed since. False: it was refused, or nobody knows."""
+    def propose(self, seat: Seat, seen: Seat | None, *, renewal: bool = False) -> bool:
+        """Write it if nothing but renewals changed since the seat was seen so. False: it was refused, or nobody knows.
+
+        What was decided on an older seat must not overwrite a newer one that came to be known meanwhile.
+        """
         with self._lock:
-            if self._rev < 0:
+            if self._rev < 0 or not is_same(seen, self._seat):
                 return False
             guard, sent_s = self._rev, now_s()
             if takes_in_silence(self._seat, seat, self._host) and sent_s - self._changed_s < SILENCE_S:
@@ -190,7 +193,7 @@ class Lease:
             if (self._seat, self._rev) != (seat, rev):
                 return True
             again = replace(seat, n=seat.n + 1, accounts=self.accounts or seat.accounts)
-            self.propose(again, renewal=True)
+            self.propose(again, seat, renewal=True)
             return self._rev != rev
 
     def _watch_forever(self) -> None:
@@ -199,7 +202,7 @@ class Lease:
                 for seat, rev in self._register.watch():
                     before = self._seat
                     self._adopt(seat, rev)
-                    if before is None or seat is None or replace(before, n=seat.n, writer=seat.writer) != seat:
+                    if before is None or not is_same(before, seat):
                         self._wake()
             except (RegisterSilent, RegisterForeign):
                 pass

@@ -52,7 +52,7 @@ def primary(seat: Seat) -> tuple[Lease, FakeRegister]:
     register.seat = seat
     lease = Lease(register, "db1", lambda _: None, lambda: None, float("-inf"))  # type: ignore[arg-type]
     lease._refresh()
-    assert lease.propose(replace(seat, n=1), renewal=False)
+    assert lease.propose(replace(seat, n=1), seat)
     return lease, register
 
 
@@ -88,7 +88,7 @@ def test_alone_nobody_is_asked_unless_somebody_may_have_been_named(
     failsafe.look()
     assert not asked and lease.known().vouched
     register.answers = ["lost"]
-    lease.propose(NAMED)
+    lease.propose(NAMED, replace(NAMED, standby=None))
     clock(104.0)
     failsafe.look()
     assert asked == [("db2", "db1", 4)], "that proposal may still arrive"
