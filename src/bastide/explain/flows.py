@@ -74,7 +74,8 @@ def _cut(subject: Subject, flow: Flow) -> str:
         "database-seed": "A new replica waits.",
         "database-announce": "After a change of primary the application finds it half a second later, by asking.",
         "voter-peer": "A voter that is cut off has no say. While a majority sees each other, nothing changes.",
-        "voter-client": "A primary that no longer reaches a majority stops itself before another one may be chosen.",
+        "voter-client": "A primary that no longer reaches a majority stops itself before another one may be chosen"
+        + (", unless its standby promises not to take over." if subject.topology.promises_replace_votes else "."),
         "host-monitor": "The monitors call the host silent and alert; it keeps what it has to say and delivers it later.",
         "monitor-site": "An alert says that the site does not answer, although it does for others.",
         "monitor-web": "An alert says so.",

@@ -19,6 +19,7 @@ from bastide.keeper.control import Control
 from bastide.keeper.datadir import DataDirectoryError, find_room, initialise, measure_copy, write_record
 from bastide.keeper.etcd import Register
 from bastide.keeper.facts import Decision, Look, Progress
+from bastide.keeper.failsafe import Failsafe
 from bastide.keeper.fencer import Fence
 from bastide.keeper.guard import Guard
 from bastide.keeper.handover import close_and_wait
@@ -69,7 +70,10 @@ class Autopilot:
         )  # fmt: skip
         self._announcer = Announcer(self._failover.proxies)
         self._beside = Beside(settings, self._server, self._lease, self._stop, self._wake.set)
-        self._board = Board(settings, lambda gtid: self._server.await_applied(gtid, APPLIED_S))
+        self._board = Board(
+            settings, lambda gtid: self._server.await_applied(gtid, APPLIED_S), self._lease.promise
+        )  # fmt: skip
+        self._failsafe = Failsafe(settings, self._lease, self._guard.serves)
         self._control = Control(settings, self._lease, self._board, self._wake.set)
         self._progress = Progress()
         self._asked_s = self._complained_s = self._measured_s = float("-inf")
@@ -84,6 +88,7 @@ class Autopilot:
     def run(self) -> None:
         """Until stopped."""
         self._lease.start()
+        self._failsafe.start()
         write_hosts(self._settings)
         self._eyes.watch()
         self._announcer.start()
@@ -100,6 +105,7 @@ class Autopilot:
             first = False
             self._wake.wait(pause_s)
         # The lease ends with us: its time runs on, and the next keeper takes it up if it comes soon.
+        self._failsafe.stop()
         self._lease.stop()
         self._peers.stop()
 
@@ -172,7 +178,7 @@ class Autopilot:
         settings, server, beside = self._settings, self._server, self._beside
         match action:
             case facts.Propose(seat=seat):
-                return self._lease.propose(seat, base=look.seat)
+                return self._lease.propose(seat, look.seat)
             case facts.Kill(why=why):
                 self._kill(why)
             case facts.Start(role=role):

@@ -87,7 +87,7 @@ class Control:
             return False, f"{me} is not the primary: ask {seat.holder}"
         for _ in range(5):
             seat = self._lease.known().seat
-            if seat is not None and self._lease.propose(replace(seat, paused=on), base=seat):
+            if seat is not None and self._lease.propose(replace(seat, paused=on), seat):
                 return True, "automatic failover is paused" if on else "automatic failover goes on"
         return False, "etcd did not take it"
 
@@ -95,6 +95,8 @@ class Control:
         seat, view, me = self._lease.known().seat, self._board.view, self._settings.host
         if seat is None or view is None:
             return "etcd does not answer, or knows nothing of this database"
+        if self._lease.known().vouched:
+            return "most voters do not answer: until they do, nobody else can become the primary"
         if verb == "reinit":
             if seat.owner == me:
                 return f"{me} is the primary: its data is the only copy that is known to be whole"

@@ -179,6 +179,8 @@ class Look:
     """A name for a new database."""
     revokes: bool = True
     """Always, but for the model test's control experiment."""
+    vouched: bool = False
+    """The lease runs by the standby's word: etcd does not answer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ import logging
 
 from bastide.keeper.fencer import Fence
 from bastide.keeper.lease import Known, now_s
-from bastide.keeper.servers import Process
+from bastide.keeper.servers import Process, still_runs
 
 log = logging.getLogger("keeper")
 
@@ -40,6 +40,11 @@ class Guard:
         process = self.process
         if process is not None and not self._fence.arm(process, deadline_s):
             log.error("the fencing process does not answer; the old deadline holds")
+
+    def serves(self) -> bool:
+        """Whether the server that may write is there."""
+        process = self.process
+        return process is not None and still_runs(process)
 
     def release(self) -> None:
         """There is nobody who may write here."""

@@ -2,8 +2,8 @@
 
 In: a Register, this host's name, a Fence. Out: snapshots for the loop, proposals.
 Holds: the deadline counts from when a renewal was *sent*; an unanswered proposal leaves things unsettled until the
-register shows that it arrived, or has moved on so that it never can. A proposal is guarded by the seat that it was
-decided on, not by what has become known since: that may be another host's, with writes of its own.
+register shows that it arrived, or has moved on so that it never can. A promise to the holder counts as a change that
+was seen just now (`promise.py`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from bastide.keeper.etcd import Register, RegisterForeign, RegisterSilent
-from bastide.keeper.seat import Seat
-from bastide.keeper.takeover import FENCE_S
+from bastide.keeper.promise import may_promise, takes_in_silence
+from bastide.keeper.seat import Seat, is_same
+from bastide.keeper.takeover import FENCE_S, SILENCE_S
 
 RENEW_S = 0.5
 RETRY_S = 0.1
@@ -41,6 +42,8 @@ class Known:
     epoch_s: float
     deadline_s: float
     """Until when this host may write, where it holds the seat."""
+    vouched: bool = False
+    """That is by the standby's word, or for want of one; the last renewal has no time left, or soon will not."""
 
 
 class Lease:
@@ -62,7 +65,9 @@ class Lease:
         self._pending: tuple[str, int, float] | None = None
         """Writer's mark, guard and time of sending of a proposal without an answer."""
         self._changed_s = self._epoch_s = now_s()
-        self._deadline_s = deadline_s
+        self._deadline_s = self._renewed_s = deadline_s
+        """Until when this host may write; until when by its last renewal."""
+        self._deadline_lock = threading.Lock()
         self._stop = threading.Event()
         self.accounts = ""
         """Digest to be noted in the seat with the next renewal."""
@@ -86,28 +91,46 @@ class Lease:
             changed_s=self._changed_s,
             epoch_s=self._epoch_s,
             deadline_s=self._deadline_s,
+            vouched=self._deadline_s > self._renewed_s,
         )
 
-    def propose(self, seat: Seat, *, base: Seat | None) -> bool:
-        """Write it if the register still holds `base`, the seat that it was decided on; this host's own renewals since
-        are none of a change. False: it was refused, or nobody knows."""
-        with self._lock:
-            if self._rev < 0 or not self._still_holds(base):
-                return False
-            if self._seat is not None:
-                seat = replace(seat, n=self._seat.n, accounts=self._seat.accounts)
-            return self._write(seat, renewal=False)
-
-    def _still_holds(self, base: Seat | None) -> bool:
+    def vouch(self, epoch: int, sent_s: float) -> None:
+        """The standby, asked at that time, promised to wait (or there is none): as good as a renewal sent then."""
         seat = self._seat
-        if seat is None or base is None or seat.holder != self._host:
-            # Another's renewal is a change: who takes the seat counted the time since the one that it saw.
-            return seat == base
-        return replace(base, n=seat.n, writer=seat.writer, accounts=seat.accounts) == seat
+        if seat is not None and (seat.holder, seat.phase, seat.epoch) == (self._host, "open", epoch):
+            self._prolong(sent_s + FENCE_S, renewed=False)
 
-    def _write(self, seat: Seat, *, renewal: bool) -> bool:
+    def promise(self, asker: str, epoch: int) -> bool:
+        """Promise the holder to take nothing for SILENCE_S from now on, if that can be held."""
         with self._lock:
+            given = may_promise(self._seat, self._host, asker=asker, epoch=epoch)
+            if given:
+                self._changed_s = now_s()
+            return given
+
+    def _prolong(self, deadline_s: float, *, renewed: bool) -> None:
+        with self._deadline_lock:
+            if renewed:
+                self._renewed_s = max(self._renewed_s, deadline_s)
+            elif now_s() >= self._deadline_s:
+                return  # it ran out: somebody may be taking the seat, and no promise gives it back
+            if deadline_s > self._deadline_s:
+                self._deadline_s = deadline_s
+                self._extend(deadline_s)
+
+    def propose(self, seat: Seat, seen: Seat | None, *, renewal: bool = False) -> bool:
+        """Write it if nothing but renewals changed since the seat was seen so. False: it was refused, or nobody knows.
+
+        What was decided on an older seat must not overwrite a newer one that came to be known meanwhile.
+        """
+        with self._lock:
+            if self._rev < 0 or not is_same(seen, self._seat):
+                return False
             guard, sent_s = self._rev, now_s()
+            if takes_in_silence(self._seat, seat, self._host) and sent_s - self._changed_s < SILENCE_S:
+                return False  # since the look that led to this, it promised to wait
+            if self._seat is not None and not renewal:
+                seat = replace(seat, n=self._seat.n, accounts=self._seat.accounts)
             marked = replace(seat, writer=uuid.uuid4().hex[:12])
             # From here until an answer it may arrive. A renewal says nothing new: it unsettles nothing.
             self._settled = self._settled and renewal
@@ -136,8 +159,7 @@ class Lease:
                 if seat is not None and seat.writer == mark:
                     self._pending, self._settled = None, True
                     if seat.holder == self._host:
-                        self._deadline_s = max(self._deadline_s, sent_s + FENCE_S)
-                        self._extend(self._deadline_s)
+                        self._prolong(sent_s + FENCE_S, renewed=True)
                 elif rev != guard:
                     self._pending = None  # it is guarded on what is no more
 
@@ -166,11 +188,14 @@ class Lease:
     def _renew(self) -> bool:
         with self._lock:
             seat, rev = self._seat, self._rev
-            if seat is None or seat.holder != self._host:
-                self._refresh()
-                return self._rev >= 0
+        if seat is None or seat.holder != self._host:
+            self._refresh()  # whoever asks for a promise does not wait for etcd
+            return self._rev >= 0
+        with self._lock:
+            if (self._seat, self._rev) != (seat, rev):
+                return True
             again = replace(seat, n=seat.n + 1, accounts=self.accounts or seat.accounts)
-            self._write(again, renewal=True)
+            self.propose(again, seat, renewal=True)
             return self._rev != rev
 
     def _watch_forever(self) -> None:
@@ -179,7 +204,7 @@ class Lease:
                 for seat, rev in self._register.watch():
                     before = self._seat
                     self._adopt(seat, rev)
-                    if before is None or seat is None or replace(before, n=seat.n, writer=seat.writer) != seat:
+                    if before is None or not is_same(before, seat):
                         self._wake()
             except (RegisterSilent, RegisterForeign):
                 pass

@@ -89,6 +89,7 @@ class Eyes:
             strict=self._failover.strict,
             hold_s=self._failover.hold_s,
             fresh_name=uuid.uuid4().hex,
+            vouched=known.vouched,
         )
 
     def again(self, look: Look, known: Known) -> Look:
@@ -102,6 +103,7 @@ class Eyes:
             seat_age_s=now - known.changed_s,
             epoch_age_s=now - known.epoch_s,
             lease=self._holds(known, now),
+            vouched=known.vouched,
         )
 
     def _holds(self, known: Known, now: float) -> bool:

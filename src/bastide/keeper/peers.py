@@ -84,6 +84,20 @@ def ask_applied(peer: PeerSettings, gtid: str) -> str:
         connection.close()
 
 
+def ask_promise(peer: PeerSettings, host: str, epoch: int, within_s: float) -> bool:
+    """Whether a peer promises that host, the primary of that epoch, to take nothing for SILENCE_S."""
+    connection = UnixHttpConnection(peer.status_socket, within_s)
+    try:
+        connection.request("GET", f"/promise?holder={quote(host)}&epoch={epoch}")
+        response = connection.getresponse()
+        plain = json.loads(response.read(LARGEST))
+        return response.status == 200 and plain["host"] == peer.host and plain["promised"] == [host, epoch]
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return False
+    finally:
+        connection.close()
+
+
 def ask(settings: Settings, peer: PeerSettings) -> Peer | None:
     """A peer's status; None if it does not give one."""
     connection = UnixHttpConnection(peer.status_socket, TIMEOUT_S)

@@ -9,7 +9,7 @@ is the owner, too.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 Phase = Literal["open", "promoting", "vacant"]
@@ -51,6 +51,13 @@ class Seat:
     """Digest of the accounts that the database has: they are made once, not at each takeover."""
     writer: str = ""
     """Who wrote this, once: tells a lost answer from a lost request."""
+
+
+def is_same(one: Seat | None, other: Seat | None) -> bool:
+    """Whether they differ by renewals alone."""
+    if one is None or other is None:
+        return one is other
+    return replace(one, n=other.n, writer=other.writer, accounts=other.accounts) == other
 
 
 def format_seat(seat: Seat) -> str:

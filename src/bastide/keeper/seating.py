@@ -1,7 +1,7 @@
 """What a keeper with automatic failover says: JSON for people and peers, 200 or 503 for balancers, metrics.
 
 In: the latest `SeatView`. Out: answers to `/primary`, `/replica`, `/ready`, `/status`,
-`/applied?gtid=…` (waits for it).
+`/applied?gtid=…` (waits for it), `/promise?holder=…&epoch=…` (to another database's keeper, by the proxy's leave).
 Holds: `/primary` is 200 only while the lease runs at the moment of the answer, whatever the loop last saw.
 """
 
@@ -20,6 +20,7 @@ from bastide.keeper.settings import Settings
 
 STALE_S = 12.0
 APPLIED = "/applied?gtid="
+PROMISE = "/promise?holder="
 KEPT_S = 2.0
 """One query may fail without the role being doubted."""
 
@@ -38,8 +39,10 @@ class SeatView:
 class Board:
     """Answers from memory, but for one."""
 
-    def __init__(self, settings: Settings, applied: Callable[[str], Server | None]) -> None:
-        self._settings, self._applied = settings, applied
+    def __init__(
+        self, settings: Settings, applied: Callable[[str], Server | None], promise: Callable[[str, int], bool]
+    ) -> None:
+        self._settings, self._applied, self._promise = settings, applied, promise
         self.view: SeatView | None = None
         self.closing = False
         """This primary hands over: it is none any more for whoever asks."""
@@ -59,6 +62,8 @@ class Board:
         view, now = self.view, now_s()
         if path.startswith(APPLIED):
             return self._await_applied(path.removeprefix(APPLIED))
+        if path.startswith(PROMISE):
+            return self._give_promise(path.removeprefix(PROMISE))
         if view is None or now - view.look.now_s > STALE_S:
             return 503, {"version": 1, "host": self._settings.host, "message": "the keeper's loop is stuck"}
         if path == "/status":
@@ -81,6 +86,22 @@ class Board:
             "host": self._settings.host,
             "gtid_slave_pos": server.gtid_slave_pos if server else "",
             "gtid_io_pos": replication.gtid_io_pos if replication else "",
+        }
+
+    def _give_promise(self, query: str) -> tuple[int, dict[str, Any]]:
+        """What was promised is repeated: an answer to another question is worth nothing."""
+        holder, _, epoch = query.partition("&epoch=")
+        try:
+            asked = unquote(holder), int(epoch)
+            given = (
+                self._settings.failover is not None and self._settings.failover.failsafe and self._promise(*asked)
+            )
+        except ValueError as error:
+            return 400, {"message": str(error)}
+        return (200 if given else 409), {
+            "version": 1,
+            "host": self._settings.host,
+            "promised": list(asked) if given else None,
         }
 
     def _primary(self, view: SeatView, now: float) -> bool:

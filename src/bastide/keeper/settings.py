@@ -73,6 +73,8 @@ class Failover:
     session: Path
     fence_socket: Path
     control_socket: Path
+    failsafe: bool = False
+    """Without the register the primary goes on by its standby's word."""
     proxies: tuple[str, ...] = ()
     """Sockets that lead to the proxies of application hosts, to tell them who is the primary."""
 

@@ -6,7 +6,8 @@ The rules, and why no acknowledged write is lost and never two servers take writ
 
 1. A server takes writes only while its keeper holds the seat (phase `open`) and the lease runs: FENCE_S from when the
    last successful renewal was *sent*. Afterwards a process of its own kills it. A challenger waits longer than that
-   (SILENCE_S from the last change that it *saw*), so the old primary is dead or paused when another opens.
+   (SILENCE_S from the last change that it *saw*), so the old primary is dead or paused when another opens. Where the
+   spec says so, its promise not to take over is as good as a renewal (`promise.py`).
 2. Every change of the seat is a compare-and-swap. Of two challengers, or a challenger and a holder, one wins.
 3. `standby` names a replica that acknowledges every commit. It is named after commits wait for it and it has received
    all that came before; it is removed here *before* commits stop waiting for it (and removed for certain: while
@@ -185,6 +186,8 @@ def _hold(progress: Progress, look: Look, seat: Seat) -> Step:
         return _open(progress, look, seat, look.server)
     if look.server.replication is not None and look.now_s - progress.opened_s >= FORGET_S:
         return progress, Decision(state="running", message="primary", actions=(ForgetReplication(),))
+    if look.vouched:
+        return _go_on(progress, keep_standby(progress, look, seat, look.server), look)
     if look.order == "failover" and seat.standby is not None:
         vacated = replace(seat, phase="vacant", holder="", heir=seat.standby.host)
         return replace(progress, opened_s=None), Decision(
@@ -195,6 +198,16 @@ def _hold(progress: Progress, look: Look, seat: Seat) -> Step:
     if seat.flaps and look.now_s - progress.opened_s >= FLAPPING_S:
         return progress, _propose(replace(seat, flaps=0), "stable again", state="running")
     return keep_standby(progress, look, seat, look.server)
+
+
+def _go_on(progress: Progress, step: Step, look: Look) -> Step:
+    """Without the register: as ever, but for what would have to be written there. It would come to nothing, and what
+    belongs to it (who hands over closes first) must not be done."""
+    went_on, decision = step
+    if not any(isinstance(action, Propose) for action in decision.actions):
+        return went_on, replace(decision, message=f"{decision.message}; etcd does not answer")
+    message = f"primary; etcd does not answer: neither {look.host} nor {look.peer.host} changes its part"
+    return progress, Decision(state="running", message=message)
 
 
 def _promote_owner(progress: Progress, look: Look, seat: Seat) -> Step:

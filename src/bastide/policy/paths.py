@@ -9,8 +9,9 @@ What the built system does, and so what holds here:
 - A member is its host and each service that its answer passes through. A database without its keeper is not found.
 - Without takeover the primary is needed for reads too: replicas answer for `max_replica_lag` after it is lost, then
   nobody can say how old their data are. With takeover (etcd voters) another member goes on, while a majority of
-  voters is there; without a majority the primary is stopped, for it cannot know that it still is one. Where the
-  spec says so (`without_standby: block`), writes need both.
+  voters is there; without a majority the primary is stopped, for it cannot know that it still is one; or, where the
+  spec says so (`without_quorum: go_on`), goes on while its standby is there. Where the spec says so
+  (`without_standby: block`), writes need both.
 - A site without a database has no writes of its own: they are its requests.
 """
 
@@ -142,11 +143,13 @@ def _database(topology: Topology, databases: tuple[Host, ...], primary: Host) ->
             stops=("writes",),
         )
     majority = len(voters) // 2 + 1
+    votes = AtLeast(majority, tuple(All((Part(h.name), Part(service_name(h.name, VOTER)))) for h in voters))
+    both = All(tuple(_member(topology, "database", host) for host in candidates))
     yield Stage(
         name="majority",
         role="voters",
         members=tuple(h.name for h in voters),
-        need=AtLeast(majority, tuple(All((Part(h.name), Part(service_name(h.name, VOTER)))) for h in voters)),
+        need=AnyOf((votes, both)) if topology.promises_replace_votes else votes,
         lost=f"fewer than {majority} of {len(voters)} voters are left, so the database has no primary",
         stops=BOTH,
     )

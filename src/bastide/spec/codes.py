@@ -236,6 +236,12 @@ CODES: dict[str, Code] = {
         "With `durable: false` a server may lose commits when its host crashes; a failover could then lose "
         "acknowledged writes without a word.",
     ),
+    "BST048": Code(
+        "Going on without votes",
+        "`without_quorum: go_on` says what a primary does while most voters cannot be reached. Without automatic failover "
+        "nobody votes. And it relies on its standby's promise not to take over: without mTLS anybody could give it in "
+        "the standby's name, and two servers would take writes.",
+    ),
     "BST050": Code(
         "How the application is started",
         "The kinds wsgi and asgi need `entry: module:callable`, such as `shop:app` for `app` in shop.py; "

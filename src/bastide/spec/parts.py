@@ -255,6 +255,10 @@ class Database(Model):
     without_standby: Literal["go_on", "block"] = "go_on"
     """Automatic failover, while no standby acknowledges commits. go_on: the primary goes on alone, nothing can take
     over, and alerts say so; block: commits wait for a standby."""
+    without_quorum: Literal["go_on", "stop"] = "stop"
+    """Automatic failover, while most voters cannot be reached. stop: the primary stops, for nobody can know that there
+    is no second one; go_on: it goes on as long as its standby promises, every second, not to take over (or nobody
+    stands by)."""
     failover_hold: Duration = 60.0
     """Shortest time between two automatic failovers; doubled with each one that follows soon, up to ten minutes."""
     name: DatabaseName = "app"

@@ -92,6 +92,8 @@ class Topology:
     virtual_ip: IPAddress | None
     writes_need_standby: bool = False
     """Whether commits wait while no other database acknowledges them."""
+    promises_replace_votes: bool = False
+    """Whether the primary goes on without most voters while its standby promises not to take over."""
 
     @cached_property
     def tiers(self) -> Mapping[Zone, tuple[Host, ...]]:

@@ -72,6 +72,7 @@ def resolve_topology(spec: Spec) -> Topology:
         flows=derive_flows(spec),
         virtual_ip=virtual_ip,
         writes_need_standby=is_automatic(spec) and spec.database.without_standby == "block",  # type: ignore[union-attr]
+        promises_replace_votes=is_automatic(spec) and spec.database.without_quorum == "go_on",  # type: ignore[union-attr]
     )
 
 

@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import replace as _replace
+from itertools import product
 from typing import Any, NamedTuple, TypeVar, cast
 
 from bastide.keeper import facts
 from bastide.keeper.facts import Look, Peer, Progress, Record, Replication, Server
+from bastide.keeper.promise import goes_on_alone, may_promise
 from bastide.keeper.seat import Seat, Standby
 from bastide.keeper.takeover import decide
 
@@ -38,6 +40,14 @@ class Rules:
     catching_up: bool = True
     """In a planned switchover the heir has applied everything before the owner leaves."""
     strict: bool = False
+    failsafe: bool = False
+    """Without the register, the primary goes on by its standby's word."""
+    promising: bool = True
+    """The standby keeps its word."""
+    reviving: bool = False
+    """A promise gives back a lease that ran out."""
+    asking: bool = True
+    """A primary that may have named somebody asks, too."""
 
 
 class Node(NamedTuple):
@@ -68,6 +78,8 @@ class Node(NamedTuple):
     session: int
     """0: none."""
     clean: bool
+    vouched: bool = False
+    """The lease is by want of a standby (or by a broken word): the other host's patience does not count from it."""
 
 
 class World(NamedTuple):
@@ -93,14 +105,14 @@ def replace(value: Value, **changes: Any) -> Value:
     return cast("Value", _replace(cast("Any", value), **changes))
 
 
-def start(*, writes: int, kills: int, losses: int, lates: int) -> World:
-    """db1 is the open primary, db2 its named standby; nothing was written yet."""
-    seat = Seat(
-        cluster="c", epoch=1, phase="open", holder="db1", owner="db1", standby=Standby(host="db2", session="1")
-    )
+def start(*, writes: int, kills: int, losses: int, lates: int, alone: bool = False) -> World:
+    """db1 is the open primary, db2 its named standby (or, `alone`, a replica that is not named yet); nothing was written
+    yet."""
+    named = None if alone else Standby(host="db2", session="1")
+    seat = Seat(cluster="c", epoch=1, phase="open", holder="db1", owner="db1", standby=named)
     node = Node(
         seen=seat, rev=1, settled=True, lease=True, silent=False, progress=Progress(opened_s=0.0), stale=None,
-        keeper=True, record="primary", up=True, read_only=False, semi=True, log=(), reign=0, waiting=False,
+        keeper=True, record="primary", up=True, read_only=False, semi=not alone, log=(), reign=0, waiting=False,
         follows=False, io=False, relay=(), session=0, clean=False,
     )  # fmt: skip
     other = replace(
@@ -124,25 +136,32 @@ def successors(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
             if node.rev != world.rev:
                 yield f"{name} reads", _put(world, me, _read(world, node))
             holder = world.seat.holder == name and node.rev == world.rev
-            if holder and not (node.lease and node.settled):
+            if holder and (node.vouched or not (node.lease and node.settled)):
                 renewed = replace(world.seat, n=0)
                 after = replace(world, seat=renewed, rev=world.rev + 1)
                 yield (
                     f"{name} renews",
-                    _put(after, me, replace(node, seen=renewed, rev=after.rev, lease=True, settled=True)),
+                    _put(
+                        after,
+                        me,
+                        replace(node, seen=renewed, rev=after.rev, lease=True, settled=True, vouched=False),
+                    ),
                 )
             if node.stale is not None:
                 yield f"{name} hears {NAMES[1 - me]} again", _put(world, me, replace(node, stale=None))
             elif world.lates:
                 deaf = replace(node, stale=_peer_of(world, 1 - me))
                 yield f"{name} hears nothing new", _put(replace(world, lates=world.lates - 1), me, deaf)
+            if rules.failsafe:
+                yield from _vouch(world, me, rules)
             # Nothing changed for longer than any lease lasts: whoever held one knows nothing of it any more.
-            if not node.silent and node.rev == world.rev and world.seat.holder != name and not other.lease:
+            patient = other.lease and not other.vouched
+            if not node.silent and node.rev == world.rev and world.seat.holder != name and not patient:
                 yield f"{name} finds silence", _put(world, me, replace(node, silent=True))
         # By itself where the keeper cannot renew; else its renewals do not come through, which is a loss.
         lapses = node.lease and (not node.keeper or world.seat.holder != name)
         if lapses or (node.lease and world.losses):
-            ended = replace(node, lease=False)
+            ended = replace(node, lease=False, vouched=False)
             fenced = _killed(ended) if rules.fencing and node.up else ended
             yield f"{name}: lease ends", _put(replace(world, losses=world.losses - (not lapses)), me, fenced)
         if world.kills:
@@ -150,7 +169,7 @@ def successors(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
             if node.up:
                 yield f"{name}: server dies", _put(fewer, me, _killed(node))
             if node.keeper:
-                reborn = replace(node, progress=Progress(), settled=False, silent=False, clean=False)
+                reborn = _reborn(node)
                 yield f"{name}: keeper restarts", _put(fewer, me, reborn)
                 yield f"{name}: keeper stops", _put(fewer, me, replace(reborn, keeper=False))
             yield (
@@ -158,15 +177,7 @@ def successors(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
                 _put(
                     fewer,
                     me,
-                    replace(
-                        _killed(node),
-                        keeper=False,
-                        lease=False,
-                        settled=False,
-                        silent=False,
-                        progress=Progress(),
-                        clean=False,
-                    ),
+                    replace(_reborn(_killed(node)), keeper=False, lease=False, vouched=False),
                 ),
             )
         if not node.keeper:
@@ -199,14 +210,15 @@ def successors(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
 def _steps(world: World, me: int, rules: Rules) -> Iterator[tuple[str, World]]:
     """One look of one keeper, patient or not; each of its proposals may go wrong, and it may be cut short."""
     node = world.nodes[me]
-    for late in (False, True):
+    vouched = (False, True) if rules.failsafe and node.lease else (False,)
+    for late, by_word in product((False, True), vouched):
         if late and not world.lates:
             continue
-        look = _look(world, me, rules, late=late)
+        look = replace(_look(world, me, rules, late=late), vouched=by_word)
         progress, decision = decide(node.progress, look)
         word = f"{NAMES[me]} {'loses patience' if late else 'looks'}: {decision.message}"
         if late:
-            patient = decide(node.progress, _look(world, me, rules, late=False))
+            patient = decide(node.progress, replace(_look(world, me, rules, late=False), vouched=by_word))
             if (_timeless(patient[0]), patient[1]) == (_timeless(progress), decision):
                 continue
         spent = replace(world, lates=world.lates - 1) if late else world
@@ -220,8 +232,7 @@ def _steps(world: World, me: int, rules: Rules) -> Iterator[tuple[str, World]]:
             for cut in range(1, len(decision.actions)):
                 cut_short = replace(spent, kills=spent.kills - 1)
                 for said, after in _act(cut_short, me, decision.actions[:cut], word, rules):
-                    reborn = replace(after.nodes[me], progress=Progress(), settled=False, silent=False, clean=False)
-                    yield f"{said}; cut short", _put(after, me, reborn)
+                    yield f"{said}; cut short", _put(after, me, _reborn(after.nodes[me]))
 
 
 def _act(
@@ -290,13 +301,16 @@ def _propose(world: World, me: int, seat: Seat, word: str) -> Iterator[tuple[str
         after = replace(world, seat=seat, rev=world.rev + 1)
         # A holder's lease runs from what it wrote; whoever leaves has none.
         lease = seat.holder == NAMES[me] or node.lease
-        answered = replace(node, seen=seat, rev=after.rev, settled=True, silent=False, lease=lease)
+        answered = replace(
+            node, seen=seat, rev=after.rev, settled=True, silent=False, lease=lease, vouched=False
+        )  # fmt: skip
         yield word, _put(after, me, answered)
     else:
         yield f"{word} (refused)", _put(world, me, _read(world, node))
     if world.losses:
         fewer = replace(world, losses=world.losses - 1)
-        unsure = _put(fewer, me, replace(node, settled=False))
+        # Whoever is named by it waits for longer than what lease there was before it was sent.
+        unsure = _put(fewer, me, replace(node, settled=False, vouched=False))
         yield f"{word} (request lost)", unsure
         if arrives:
             yield f"{word} (answer lost)", replace(unsure, seat=seat, rev=world.rev + 1)
@@ -384,6 +398,29 @@ def _silent(who: int) -> Peer:
 
 def _read(world: World, node: Node) -> Node:
     return replace(node, seen=world.seat, rev=world.rev, silent=False)
+
+
+def _reborn(node: Node) -> Node:
+    """Another keeper: it knows nothing of what its predecessor had sent, and waits anew."""
+    return replace(node, progress=Progress(), settled=False, silent=False, clean=False)
+
+
+def _vouch(world: World, me: int, rules: Rules) -> Iterator[tuple[str, World]]:
+    """The primary goes on without the register, alone or by the word of the other: as it believes things to be."""
+    node, other = world.nodes[me], world.nodes[1 - me]
+    seat, name = node.seen, NAMES[me]
+    if seat is None or (seat.holder, seat.phase) != (name, "open") or not (node.lease or rules.reviving):
+        return
+    if goes_on_alone(seat, settled=node.settled or not rules.asking):
+        yield f"{name} goes on alone", _put(world, me, replace(node, lease=True, vouched=True))
+        return
+    if other.keeper and may_promise(other.seen, NAMES[1 - me], asker=name, epoch=seat.epoch):
+        # Its patience begins anew: as good as a renewal. One that breaks its word is as impatient as before.
+        after = _put(world, 1 - me, replace(other, silent=other.silent and not rules.promising))
+        yield (
+            f"{NAMES[1 - me]} promises {name} to wait",
+            _put(after, me, replace(node, lease=True, vouched=not rules.promising)),
+        )
 
 
 def _killed(node: Node) -> Node:

@@ -12,7 +12,7 @@ from bastide.keeper import lease as module
 from bastide.keeper.etcd import RegisterSilent
 from bastide.keeper.lease import Lease
 from bastide.keeper.seat import Seat, format_seat, parse_seat
-from bastide.keeper.takeover import FENCE_S
+from bastide.keeper.takeover import FENCE_S, SILENCE_S
 
 SEAT = Seat(cluster="c", epoch=1, phase="open", holder="db1", owner="db1", standby=None)
 
@@ -62,7 +62,7 @@ def test_what_was_only_read_gives_no_time_and_settles_nothing(clock: Callable[[f
 
 def test_a_renewal_counts_from_when_it_was_sent(clock: Callable[[float], None]) -> None:
     lease = make(FakeRegister())
-    assert lease.propose(replace(SEAT, paused=True), base=SEAT)
+    assert lease.propose(replace(SEAT, n=1), SEAT)
     assert lease.known().deadline_s == 100.0 + FENCE_S and lease.known().settled
 
 
@@ -72,7 +72,7 @@ def test_an_answer_that_was_lost_is_found_by_reading_and_counts_from_its_sending
     register = FakeRegister()
     lease = make(register)
     register.answers, register.silent = ["unheard"], True
-    assert not lease.propose(replace(SEAT, paused=True), base=SEAT)
+    assert not lease.propose(replace(SEAT, n=1), SEAT)
     assert not lease.known().settled
     clock(102.0)
     register.silent = False
@@ -86,56 +86,110 @@ def test_a_request_that_may_still_arrive_leaves_things_unsettled_until_another_w
     register = FakeRegister()
     lease = make(register)
     register.answers = ["lost"]
-    assert not lease.propose(replace(SEAT, phase="vacant", holder=""), base=SEAT)
+    assert not lease.propose(replace(SEAT, phase="vacant", holder=""), SEAT)
     assert not lease.known().settled, "it was read again, and is not there: it may be on its way"
-    assert lease.propose(replace(SEAT, paused=True), base=SEAT) and lease.known().settled
+    assert lease.propose(replace(SEAT, n=2), SEAT) and lease.known().settled
 
 
 def test_somebody_else_s_change_ends_the_hold(clock: Callable[[float], None]) -> None:
     register = FakeRegister()
     lease = make(register)
     register.seat, register.rev = replace(SEAT, epoch=2, holder="db2", phase="promoting"), 8
-    assert not lease.propose(replace(SEAT, paused=True), base=SEAT)
+    assert not lease.propose(replace(SEAT, n=1), SEAT)
     known = lease.known()
     assert known.seat is not None and known.seat.holder == "db2" and known.deadline_s == float("-inf")
 
 
-VACANT = replace(SEAT, phase="vacant", holder="")
-
-
 def test_what_was_decided_on_an_older_seat_is_not_written_over_a_newer_one(clock: Callable[[float], None]) -> None:
-    """A host that was cut off decides to leave the seat that it still believes in; meanwhile it hears who has it now."""
+    """Its keeper hung, and the watch heard of the new primary between a look and what followed from it."""
     register = FakeRegister()
     lease = make(register)
-    decided_on = lease.known().seat
-    taken = replace(SEAT, epoch=2, holder="db2", owner="db2")
-    register.seat, register.rev = taken, 8
+    looked = lease.known().seat
+    register.seat, register.rev = replace(SEAT, epoch=2, holder="db2", owner="db2"), 9
     lease._refresh()
-    assert not lease.propose(VACANT, base=decided_on) and register.seat == taken
-    assert lease.propose(replace(taken, paused=True), base=lease.known().seat), (
-        "the control: on what is there, it is"
-    )
+    assert not lease.propose(replace(SEAT, phase="vacant", holder=""), looked)
+    assert register.seat.owner == "db2" and register.rev == 9
 
 
-def test_a_holder_s_own_renewals_are_no_change_and_are_kept(clock: Callable[[float], None]) -> None:
+def test_a_renewal_in_between_is_no_reason_to_refuse_the_holder(clock: Callable[[float], None]) -> None:
     register = FakeRegister()
     lease = make(register)
-    decided_on = lease.known().seat
-    lease.accounts = "made"
-    lease._renew()
-    assert lease.propose(replace(SEAT, paused=True), base=decided_on)
-    assert register.seat.paused and register.seat.n == 1 and register.seat.accounts == "made"
+    looked = lease.known().seat
+    lease.accounts = "digest"
+    assert lease._renew()
+    assert lease.propose(replace(SEAT, paused=True), looked) and register.seat.paused
+    assert register.seat.n == 1 and register.seat.accounts == "digest", "what it said is kept"
 
 
-def test_another_s_renewal_is_a_change_to_whoever_waited_for_its_silence(clock: Callable[[float], None]) -> None:
+def test_a_renewal_in_between_is_one_for_a_challenger(clock: Callable[[float], None]) -> None:
     register = FakeRegister()
-    register.seat = replace(SEAT, holder="db2", owner="db2")
-    lease = make(register)
-    decided_on = lease.known().seat
-    register.seat, register.rev = replace(register.seat, n=1), 8
+    lease = make_standby(register)
+    clock(100.0 + SILENCE_S)
+    register.seat, register.rev = replace(SEAT, n=1), 8
     lease._refresh()
-    taking = replace(SEAT, epoch=2, phase="promoting", holder="db1")
-    assert not lease.propose(taking, base=decided_on) and register.seat.epoch == 1
+    assert not lease.propose(replace(SEAT, epoch=2, phase="promoting", holder="db2"), SEAT)
+    assert register.seat.holder == "db1"
+
+
+def make_standby(register: Any) -> Lease:
+    lease = Lease(register, "db2", lambda _: None, lambda: None, float("-inf"))
+    lease._refresh()
+    return lease
+
+
+def test_a_promise_is_as_good_as_a_renewal_that_was_sent_when_it_was_asked_for(
+    clock: Callable[[float], None],
+) -> None:
+    told: list[float] = []
+    lease = Lease(FakeRegister(), "db1", told.append, lambda: None, float("-inf"))  # type: ignore[arg-type]
+    lease._refresh()
+    assert lease.propose(replace(SEAT, n=1), SEAT) and not lease.known().vouched
+    clock(102.5)
+    lease.vouch(1, 102.0)
+    known = lease.known()
+    assert known.deadline_s == told[-1] == 102.0 + FENCE_S and known.vouched
+    lease.vouch(1, 101.0)
+    assert lease.known().deadline_s == told[-1] == 102.0 + FENCE_S, "an older one takes nothing away"
+    clock(103.0)
+    assert lease.propose(replace(SEAT, n=2), SEAT) and not lease.known().vouched, "etcd answers again"
+
+
+@pytest.mark.parametrize(("epoch", "at"), [(2, 102.0), (1, 100.0 + FENCE_S)], ids=["another epoch", "it ran out"])
+def test_no_promise_gives_back_what_is_over(clock: Callable[[float], None], epoch: int, at: float) -> None:
+    lease = make(FakeRegister())
+    assert lease.propose(replace(SEAT, n=1), SEAT)
+    clock(at)
+    lease.vouch(epoch, 102.0)
+    assert lease.known().deadline_s == 100.0 + FENCE_S
+
+
+@pytest.mark.parametrize("promised", [False, True])
+def test_who_promised_since_it_looked_takes_nothing(clock: Callable[[float], None], promised: bool) -> None:
+    register = FakeRegister()
+    lease = make_standby(register)
+    clock(100.0 + SILENCE_S)
+    if promised:
+        assert lease.promise("db1", 1)
+    taken = replace(SEAT, epoch=2, phase="promoting", holder="db2")
+    assert lease.propose(taken, SEAT) is not promised and (register.seat.holder == "db2") is not promised
+    clock(100.0 + 2 * SILENCE_S)
+    assert lease.propose(taken, SEAT) or not promised, "it has waited as long as it promised"
+
+
+def test_nothing_is_promised_to_whom_the_seat_is_not(clock: Callable[[float], None]) -> None:
+    register = FakeRegister()
+    lease = make_standby(register)
+    assert lease.promise("db1", 1)
+    assert not lease.promise("db1", 2) and not lease.promise("db3", 1) and not lease.promise("db2", 1)
+    for seat in (
+        replace(SEAT, phase="vacant", holder=""),
+        replace(SEAT, phase="promoting"),
+        replace(SEAT, holder="db2"),
+    ):
+        register.seat, register.rev = seat, register.rev + 1
+        lease._refresh()
+        assert not lease.promise("db1", 1), seat
+    assert not Lease(register, "db2", lambda _: None, lambda: None, 0.0).promise("db1", 1), "it knows of no seat"  # type: ignore[arg-type]
 
 
 def test_the_seat_survives_its_json_and_nothing_else_passes_for_it() -> None:

@@ -16,9 +16,10 @@ TWO, LOST = "two servers take writes", "an acknowledged write is lost"
 WIDE = os.environ.get("BASTIDE_MODEL") == "wide"
 
 
-def judge(world: World, *, rogue: bool) -> str | None:
-    """What is wrong with this world. `rogue`: a second writer is expected, and only what the owner holds counts."""
-    writable = [node for node in world.nodes if node.up and not node.read_only]
+def judge(world: World, *, rogue: bool, late: bool = False) -> str | None:
+    """What is wrong with this world. `rogue`: a second writer is expected, and only what the owner holds counts. `late`:
+    the fence is about to kill; whose lease ran out counts for no writer any more."""
+    writable = [node for node in world.nodes if node.up and not node.read_only and (node.lease or not late)]
     if len(writable) > 1 and not rogue:
         return TWO
     # Whoever may serve next without a human has everything; whoever serves now shows everything.
@@ -29,14 +30,16 @@ def judge(world: World, *, rogue: bool) -> str | None:
     return None
 
 
-def explore(world: World, rules: Rules, *, rogue: bool = False, most: int = 500_000) -> tuple[int, str | None, str]:
+def explore(
+    world: World, rules: Rules, *, rogue: bool = False, late: bool = False, most: int = 500_000
+) -> tuple[int, str | None, str]:
     """Breadth first: how many worlds, the first fault, and the shortest way to it."""
     world = squeeze(world)
     came: dict[World, tuple[World, str] | None] = {world: None}
     queue = deque([world])
     while queue:
         at = queue.popleft()
-        fault = judge(at, rogue=rogue)
+        fault = judge(at, rogue=rogue, late=late)
         if fault:
             return len(came), fault, way(came, at)
         assert len(came) < most, "the bound is too wide"
@@ -94,3 +97,41 @@ def test_an_heir_that_opens_without_having_applied_everything_loses_a_write() ->
 
 def test_who_does_not_wait_for_an_answer_that_may_come_late_has_two_writers() -> None:
     assert explore(start(writes=1, kills=0, losses=1, lates=1), Rules(settling=False))[1] == TWO
+
+
+# Without the register (`losses`: renewals that do not come through), by the standby's word.
+@pytest.mark.parametrize(
+    ("writes", "kills", "losses", "lates", "alone"),
+    [
+        (1, 0, 1, 0, False),
+        (1, 1, 0, 0, False),
+        (0, 0, 1, 2, True),
+        *[(1, 0, 1, 1, False), (2, 0, 1, 0, False), (1, 1, 1, 0, False), (0, 1, 1, 1, True)] * WIDE,
+    ],
+)
+def test_with_failsafe_no_interleaving_loses_a_write_or_has_two_writers(
+    writes: int, kills: int, losses: int, lates: int, alone: bool
+) -> None:
+    world = start(writes=writes, kills=kills, losses=losses, lates=lates, alone=alone)
+    worlds, fault, how = explore(world, Rules(failsafe=True))
+    print(f"{worlds} worlds")
+    assert fault is None, f"{fault}:\n{how}"
+    assert worlds > 300, "that was hardly a search"
+
+
+def test_a_standby_that_breaks_its_promise_makes_two_writers() -> None:
+    rules = Rules(failsafe=True, promising=False)
+    assert explore(start(writes=1, kills=0, losses=1, lates=0), rules)[1] == TWO
+
+
+@pytest.mark.parametrize("reviving", [False, True])
+def test_a_promise_that_gave_back_a_lease_that_ran_out_would_make_two_writers(reviving: bool) -> None:
+    """A taking that etcd did not answer may still be carried out, and the fence may be late."""
+    rules = Rules(failsafe=True, fencing=False, reviving=reviving)
+    fault = explore(start(writes=0, kills=0, losses=2, lates=0), rules, late=True)[1]
+    assert fault == (TWO if reviving else None)
+
+
+def test_a_primary_that_may_have_named_a_standby_and_asks_nobody_makes_two_writers() -> None:
+    rules = Rules(failsafe=True, asking=False)
+    assert explore(start(writes=0, kills=0, losses=1, lates=2, alone=True), rules)[1] == TWO

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bastide.keeper.facts import (
+    CloseAndWait,
     Decision,
     Follow,
     ForgetReplication,
@@ -18,6 +19,7 @@ from bastide.keeper.facts import (
     Reclone,
     Record,
     Replication,
+    SemiSync,
     Server,
     SyncRelay,
 )
@@ -103,6 +105,24 @@ def test_a_replica_acknowledges_from_its_disk_once_it_has_nearly_caught_up() -> 
     assert not decide(Progress(), replace(LOOK, server=hasty, peer=far))[1].actions
     assert decide(Progress(), replace(LOOK, server=hasty, peer=near))[1].actions == (SyncRelay(),)
     assert not decide(Progress(), replace(LOOK, peer=near))[1].actions, "once"
+
+
+def test_without_the_register_nothing_is_done_that_would_have_to_be_written_there() -> None:
+    waiting = replace(SERVER, read_only=False, semi_sync=True, replication=None)
+    primary = replace(
+        LOOK, host="db1", lease=True, server=waiting, order="switchover", peer=replace(PEER, host="db2", session="s1"),
+        record=Record(role="primary", epoch=3, cluster="c"), seat=replace(SEAT, standby=Standby(host="db2", session="s1")),
+    )  # fmt: skip
+    progress = Progress(opened_s=0.0, followed_s=99.0, moved_s=99.0)
+    assert isinstance(decide(progress, primary)[1].actions[0], CloseAndWait)
+    went_on, decision = decide(progress, replace(primary, vouched=True))
+    assert decision.actions == () and "etcd does not answer" in decision.message
+    alone = replace(
+        primary, seat=replace(SEAT, standby=None), vouched=True, order="", peer=replace(PEER, answered=False)
+    )
+    assert decide(went_on, alone)[1].actions == (SemiSync(on=False),), (
+        "commits do not wait for whom the seat forgot"
+    )
 
 
 @pytest.mark.parametrize("synced", [False, True])

@@ -166,6 +166,14 @@ def test_where_writes_wait_for_a_standby_each_database_stops_writes_and_no_reads
     assert pair.stops == ("reads",)
 
 
+def test_where_a_promise_replaces_votes_both_databases_go_on_without_most_voters() -> None:
+    for without_quorum in ("stop", "go_on"):
+        topology = resolve_topology(make_spec(RESILIENT, database=AUTOMATIC | {"without_quorum": without_quorum}))
+        voters = [f"{service.host}/etcd" for service in topology.services if service.product == "etcd"]
+        assert predict(topology, voters).writes == (without_quorum == "stop")
+        assert predict(topology, {*voters, "db2/keeper"}).writes, "nobody is there to promise"
+
+
 def test_one_host_is_one_point_and_each_of_its_services_another() -> None:
     topology = resolve_topology(make_spec(EVERYTHING_ON_ONE))
     assert single(topology) == ["all1"]

@@ -120,7 +120,7 @@ def _failover(context: HostContext) -> dict[str, Any]:
         "fence_socket": paths.FENCE_SOCKET,
         "control_socket": paths.CONTROL_SOCKET,
         "proxies": _proxies(context),
-    }
+    } | ({"failsafe": True} if database.without_quorum == "go_on" else {})
 
 
 def _proxies(context: HostContext) -> list[str]:

@@ -90,6 +90,8 @@ class SqlproxyView:
     announcements: Announcements | None
     automatic: bool
     """A keeper may take over, and hand over, by itself."""
+    promises: bool
+    """A primary without the register may ask its standby for a promise."""
 
 
 def view_sqlproxy(context: HostContext) -> SqlproxyView:
@@ -112,6 +114,7 @@ def view_sqlproxy(context: HostContext) -> SqlproxyView:
         check_every=_TOLD if announced else _ASKING,
         max_connections=database.max_connections,
         automatic=is_automatic(context.spec),
+        promises=is_automatic(context.spec) and database.without_quorum == "go_on",
         announcements=_announcements(context) if announced else None,
     )
 

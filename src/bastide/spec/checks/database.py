@@ -91,7 +91,23 @@ def _failover(spec: Spec) -> Iterator[Fault]:
         yield Fault(path=path, code="BST047", message=message, hint="write `failover: manual`")
 
 
+def _without_quorum(spec: Spec) -> Iterator[Fault]:
+    database = spec.database
+    if database is None or database.without_quorum == "stop":
+        return
+    path: Keys = ("database", "without_quorum")
+    if database.failover == "manual":
+        message = "`without_quorum: go_on` says nothing here: without automatic failover there are no votes"
+        yield Fault(path=path, code="BST048", message=message, hint="write `failover: automatic`, or leave it out")
+    elif spec.tls.inside != "mtls":
+        message = (
+            "`without_quorum: go_on` relies on a promise of the standby's, which without mTLS anybody could forge"
+        )
+        yield Fault(path=path, code="BST048", message=message, hint="write `tls: {inside: mtls}`, or leave it out")
+
+
 DATABASE_RULES = (
+    Rule(_without_quorum, reads=(_SECTION, ("tls",))),
     Rule(_failover, reads=(("hosts",), _SECTION)),
     Rule(_section_and_hosts, reads=(("hosts",), _SECTION)),
     Rule(_mode, reads=(("hosts",), _MODE)),
