@@ -46,12 +46,18 @@ def away(watched: Watched) -> tuple[str, str]:
     return holder, next(name for name in BALANCERS if name != holder)
 
 
+def databases(watched: Watched) -> tuple[str, str]:
+    """The primary, and the replica that follows it."""
+    roles = {h["database"]: h["name"] for h in watched.state()["hosts"] if h["database"]}
+    return roles["primary"], roles["replica"]
+
+
 @contextlib.contextmanager
 def everything_broken(watched: Watched) -> Iterator[set[Fired]]:
     """Many faults at once; what must fire because of them."""
     ask = watched.commands.ask
     holder, other = away(watched)
-    replica = next(h["name"] for h in watched.state()["hosts"] if h["database"] == "replica")
+    primary, replica = databases(watched)
     try:
         # Without its balancer the address goes, once, to the other; without keepalived it is nobody's.
         ask(other, "systemctl stop haproxy")
@@ -63,7 +69,7 @@ def everything_broken(watched: Watched) -> Iterator[set[Fired]]:
         ask("app1", "systemctl stop prometheus-node-exporter")
         ask("web1", "systemctl stop bastide-agent")
         ask("app2", "systemctl stop vmagent")
-        # The keeper would mend it at once.
+        # The keeper would mend it at once. The primary's goes on alone, and says so.
         ask(replica, "systemctl stop keeper.socket keeper")
         ask(replica, f"{_SQL} 'STOP SLAVE IO_THREAD; SET GLOBAL read_only=0; SET GLOBAL max_connections=10'")
         address = ask(holder, "ip -4 -o addr show dev pub0 | awk '{print $4}' | cut -d/ -f1 | head -1")
@@ -87,6 +93,7 @@ def everything_broken(watched: Watched) -> Iterator[set[Fired]]:
             ("ReplicationStopped", replica),
             ("ReplicaWritable", replica),
             ("DatabaseTwoPrimaries", ""),
+            ("DatabaseNoStandby", primary),
             ("ErrorsBurnFast", ""),
         }
     finally:
@@ -146,6 +153,7 @@ def test_more_than_fifteen_alerts_fire_each_for_its_host_and_end(watched: Watche
             "ReplicationStopped",
             "ReplicaWritable",
             "DatabaseTwoPrimaries",
+            "DatabaseNoStandby",
             "TargetDown",
             "ExporterSilent",
             "AgentSilent",
@@ -162,15 +170,22 @@ def test_more_than_fifteen_alerts_fire_each_for_its_host_and_end(watched: Watche
     print(f"told outside: {sorted(set(told.splitlines()))}")
 
 
+def serves(watched: Watched, host: str) -> bool:
+    """Whether a database runs there."""
+    return watched.commands.ask(host, "systemctl is-active mariadb.service || true").strip() == "active"
+
+
 def test_a_database_without_primary_and_a_monitor_that_hears_nobody(watched: Watched) -> None:
     ask = watched.commands.ask
-    primary = next(h["name"] for h in watched.state()["hosts"] if h["database"] == "primary")
+    primary, replica = databases(watched)
     settled(watched)
     try:
-        # A keeper would start its database again, or make the other one primary.
-        for host in DATABASES:
+        # The replica's keeper first: it would take over.
+        for host in (replica, primary):
             ask(host, "systemctl stop keeper.socket keeper.service mariadb-start.path")
-        ask(primary, "systemctl stop mariadb.service")
+        # A primary whose keeper renews nothing is killed by its fence.
+        wait_for(lambda: serves(watched, primary), lambda active: not active, within_s=60)
+        assert serves(watched, replica), "a replica needs no lease"
         wanted = {("DatabaseDown", primary), ("DatabaseNoPrimary", "")}
         began = time.monotonic()
         wait_for(lambda: wanted - fired(watched), lambda lacking: not lacking, within_s=90, every_s=1)
