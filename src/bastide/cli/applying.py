@@ -100,7 +100,7 @@ def run_apply(
     early: EarlyConversations | None = None,
 ) -> ApplyResult:
     """Bring hosts to these bundles, drawing what happens and saying every failure."""
-    with progress.step(settings.operation):
+    with progress.step(settings.operation) as step:
         result = apply_bundles(
             bundles,
             target.endpoints,
@@ -113,6 +113,7 @@ def run_apply(
             settings=settings,
             early=early,
         )
+        step.failed = not result.ok
     _report(result, progress)
     return result
 

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 _HEARTBEAT_S = 30.0
 
 
+class Step:
+    """A stage of the work, as whoever does it sees it."""
+
+    failed = False
+    """It came to an end, and not to a good one: no exception says so."""
+
+
 class Progress:
     """Draws steps and their durations; remembers them for the closing table."""
 
@@ -40,7 +47,7 @@ class Progress:
         return Console(stderr=True, force_terminal=True if self.mode == "tty" else None, highlight=False)
 
     @contextmanager
-    def step(self, label: str) -> Iterator[None]:
+    def step(self, label: str) -> Iterator[Step]:
         """A stage of the work."""
         started = time.monotonic()
         self._label = label
@@ -51,10 +58,10 @@ class Progress:
         elif self.mode == "plain":
             self.console.print(f"· {label}", markup=False, soft_wrap=True)
             threading.Thread(target=self._heartbeat, args=(label, started, finished), daemon=True).start()
-        done = False
+        step, done = Step(), False
         try:
-            yield
-            done = True
+            yield step
+            done = not step.failed
         finally:
             finished.set()
             if self._status is not None:
