@@ -110,9 +110,9 @@ def test_a_balancer_that_dies_fails_purchases(pairs: Commands) -> None:
 
 
 def test_a_balancer_hands_over_before_it_restarts_and_no_purchase_fails(pairs: Commands) -> None:
-    """More connections need more open files, which is a setting of HAProxy's unit: both restart, the holder last."""
+    """Fewer connections need fewer open files, which is a setting of HAProxy's unit: both restart, the holder last."""
     pairs.await_healthy()
-    changed = {"rollout:\n": "balancer: {max_connections: 12000}\n\nrollout:\n"}
+    changed = {"rollout:\n": "balancer: {max_connections: 6000}\n\nrollout:\n"}
     for change in (changed, {}):
         had = holder(pairs)
         with spec_with(pairs, **change), purchases(pairs) as load:
@@ -131,7 +131,8 @@ def test_what_the_balancers_see_worse_than_before_is_undone(pairs: Commands) -> 
     """nginx likes the snippet and answers its own host; only who asks as the balancers do finds out."""
     bad = "web:\n  snippets: {server: 'if ($http_user_agent ~ bastide-balancer) { return 503; }'}\n\nrollout:\n"
     before = {host["name"]: host["generation"] for host in pairs.status()["hosts"]}
-    with spec_with(pairs, **{"rollout:\n": bad}), purchases(pairs) as load:
+    # A balancer asks a server that is well once a second, and believes the second bad answer.
+    with spec_with(pairs, **{"rollout:\n": bad, "settle: 1s": "settle: 4s"}), purchases(pairs) as load:
         hosts, said = applied(pairs)
     print(f"\nundone: {load.ledger}")
     assert (hosts["web1"]["result"], hosts["web1"]["phase"]) == ("failed", "health"), said
