@@ -21,7 +21,7 @@ from bastide.topology.flows import LOCAL_PRIMARY, LOCAL_REPLICA
 from bastide.topology.model import Flow
 
 FOLDER = "/etc/bastide/sqlproxy"
-_TOLD, _ASKING = "1s", "500ms"
+_TOLD, _ASKING, _AGAIN = "1s", "500ms", "300ms"
 """Between two checks of a server: where keepers say who takes writes, and where asking is the only way to know."""
 
 
@@ -86,6 +86,8 @@ class SqlproxyView:
     exits: tuple[Exit, ...]
     check_every: str
     """How often each server is asked, over a new TLS connection: what an idle application host does most."""
+    check_again: str
+    """The same for one that was none: what a busy host took for the end of the primary must not last."""
     max_connections: int
     announcements: Announcements | None
     automatic: bool
@@ -112,6 +114,7 @@ def view_sqlproxy(context: HostContext) -> SqlproxyView:
         entrances=tuple(_entrances(context, database.max_connections)) if "database" in roles else (),
         exits=tuple(_exits(context)) if "database" in roles else (),
         check_every=_TOLD if announced else _ASKING,
+        check_again=_AGAIN,
         max_connections=database.max_connections,
         automatic=is_automatic(context.spec),
         promises=is_automatic(context.spec) and database.without_quorum == "go_on",
