@@ -72,7 +72,7 @@ def _cut(subject: Subject, flow: Flow) -> str:
         "database-replication": "As if the replica were dead." if replicated else "Nothing.",
         "database-status": "A database that starts meanwhile does not become writable, since it could not ask.",
         "database-seed": "A new replica waits.",
-        "database-announce": "After a change of primary the application finds it half a second later, by asking.",
+        "database-announce": "After a change of primary the application finds it a second later, by asking.",
         "voter-peer": "A voter that is cut off has no say. While a majority sees each other, nothing changes.",
         "voter-client": "A primary that no longer reaches a majority stops itself before another one may be chosen"
         + (", unless its standby promises not to take over." if subject.topology.promises_replace_votes else "."),

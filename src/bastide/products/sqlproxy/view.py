@@ -72,6 +72,17 @@ class Announcements:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What each database is asked, over a new TLS connection each time: what an idle application host does most."""
+
+    name: str
+    """Of the backend, and of the path at the keeper."""
+    every: str
+    again: str
+    """Of a server that said no: what a busy host took for the end of the primary must not last."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SqlproxyView:
     """Values of haproxy.cfg and of the unit."""
 
@@ -84,10 +95,7 @@ class SqlproxyView:
     databases: tuple[Way, ...]
     entrances: tuple[Entrance, ...]
     exits: tuple[Exit, ...]
-    check_every: str
-    """How often each server is asked, over a new TLS connection: what an idle application host does most."""
-    check_again: str
-    """The same for one that was none: what a busy host took for the end of the primary must not last."""
+    questions: tuple[Question, ...]
     max_connections: int
     announcements: Announcements | None
     automatic: bool
@@ -104,6 +112,7 @@ def view_sqlproxy(context: HostContext) -> SqlproxyView:
     roles = context.host.roles
     serves_app = "app" in roles and topology.has_flow("app-database")
     announced = serves_app and topology.has_flow("database-announce")
+    every = _TOLD if announced else _ASKING
     return SqlproxyView(
         host=context.host.name,
         mtls=context.spec.tls.inside == "mtls",
@@ -113,8 +122,10 @@ def view_sqlproxy(context: HostContext) -> SqlproxyView:
         databases=_ways(context, "app-database", "app-database-status") if serves_app else (),
         entrances=tuple(_entrances(context, database.max_connections)) if "database" in roles else (),
         exits=tuple(_exits(context)) if "database" in roles else (),
-        check_every=_TOLD if announced else _ASKING,
-        check_again=_AGAIN,
+        questions=(
+            Question(name="primary", every=every, again=_AGAIN),
+            Question(name="replica", every=every, again=every),
+        ),
         max_connections=database.max_connections,
         automatic=is_automatic(context.spec),
         promises=is_automatic(context.spec) and database.without_quorum == "go_on",
