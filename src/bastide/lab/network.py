@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from bastide.lab.command import run
+from bastide.lab.errors import CommandFailed
 from bastide.lab.names import LabNetworks, namespace, private_link, public_link
 from bastide.lab.spec import MachineSpec
 
@@ -106,13 +107,23 @@ def plug(networks: LabNetworks, machines: Sequence[MachineSpec]) -> None:
 
 
 def unplug(networks: LabNetworks, *machines: str) -> None:
-    """Delete machines' cables, so that nobody hears from them any more, and the names of their namespaces."""
+    """Delete machines' cables, so that nobody hears from them any more, and the names of their namespaces.
+
+    What goes by itself while we look (the kernel clears a dead namespace's cables in its own time) is gone,
+    and no failure; what comes meanwhile (a raising that is being killed) is looked for once more.
+    """
     links = [link for machine in machines for link in _links(networks, machine)]
     inside = [namespace(networks.index, machine) for machine in machines]
-    _ip(
-        [f"link del {link}" for link in links if (_INTERFACES / link).exists()]
-        + [f"netns del {name}" for name in inside if (_NAMESPACES / name).exists()]
-    )
+    for last in (False, False, True):
+        commands = [f"link del {link}" for link in links if (_INTERFACES / link).exists()]
+        commands += [f"netns del {name}" for name in inside if (_NAMESPACES / name).exists()]
+        if not commands:
+            return
+        try:
+            _ip(commands, "-force")
+        except CommandFailed:
+            if last:
+                raise
 
 
 def set_cables(networks: LabNetworks, machine: str, *, plugged: bool) -> None:
@@ -160,7 +171,9 @@ def _mac(link: str) -> str:
     return "02:" + hashlib.sha256(link.encode()).digest()[:5].hex(":")
 
 
-def _ip(commands: Sequence[str], *, inside: str | None = None) -> None:
+def _ip(commands: Sequence[str], *options: str, inside: str | None = None) -> None:
     if commands:
         where = ["-netns", inside] if inside else []
-        run(["ip", *where, "-batch", "-"], stdin="\n".join(commands) + "\n")
+        # It ends when we are killed: what went on plugging would do so under whoever cleans up after us.
+        ending_with_us = ("setpriv", "--pdeathsig", "KILL", "--")
+        run([*ending_with_us, "ip", *where, *options, "-batch", "-"], stdin="\n".join(commands) + "\n")
