@@ -72,6 +72,17 @@ def test_host_is_cut_off(pair: Commands) -> None:
     lose(pair, "cut off", lambda host: pair.do("lab", "cut", host), lambda host: pair.do("lab", "heal", host))
 
 
+def test_standby_that_lost_power_under_load_is_sent_what_it_missed_at_once(pair: Commands) -> None:
+    """The primary's thread that had sent to it waits on a connection that nobody ends, and a replica has but one: without
+    a limit of the kernel it came back a minute later (its `net_write_timeout`)."""
+    primary, first = await_pair(pair), next(_IDS) * 100_000_000
+    with writing(pair, first):
+        pair.do("lab", "kill", other(primary))
+        time.sleep(4)
+        pair.do("lab", "start", other(primary))
+    assert await_pair(pair, within_s=40) == primary
+
+
 def test_planned_switchover_loses_nothing(pair: Commands) -> None:
     lose(pair, "switchover", lambda _: pair.do("db", "switchover"))
 

@@ -6,6 +6,7 @@ In: HostContext. Out: its configuration, certificate and unit. The data director
 from __future__ import annotations
 
 from bastide.products.context import HostContext
+from bastide.products.dead_peers import dead_peer_sysctls
 from bastide.products.fragment import Check, Directory, File, Fragment, Unit
 from bastide.products.mariadb import paths
 from bastide.products.mariadb.view import view_mariadb
@@ -58,4 +59,5 @@ def render(context: HostContext) -> Fragment:
                 ),
             ),
         ),
+        sysctls=dead_peer_sysctls(context) if view.replication else {},
     )

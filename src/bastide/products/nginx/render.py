@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from bastide.policy.identities import Identity
 from bastide.products.context import HostContext
+from bastide.products.dead_peers import dead_peer_sysctls
 from bastide.products.fragment import Archive, Check, Directory, File, Fragment, Probe, Unit
 from bastide.products.nginx.application import app_draining
 from bastide.products.nginx.quoting import quote_path, quote_prefix, quote_string
@@ -28,16 +29,6 @@ for folder in /run /var/log /var/cache; do mount -t tmpfs tmpfs $folder || exit 
 mkdir -p /run/nginx {LOGS} /var/cache/nginx
 exec nginx -t -q -e stderr -c {CONFIG}/nginx.conf"""
 
-# A machine that loses power sends no reset. nginx has no limit of its own for that (TCP_USER_TIMEOUT), so the kernel
-# gives up after 3 s: on data that nobody acknowledges (3 retries: 0.2 + 0.4 + 0.8 + 1.6 s), or on silence after a
-# request was acknowledged (keep-alive probes). Measured before: visitors waited until the machine had booted again.
-_DEAD_PEER_SYSCTLS = {
-    "net.ipv4.tcp_retries2": "3",
-    "net.ipv4.tcp_keepalive_time": "1",
-    "net.ipv4.tcp_keepalive_intvl": "1",
-    "net.ipv4.tcp_keepalive_probes": "2",
-}
-
 
 def render(context: HostContext) -> Fragment:
     """nginx on that host."""
@@ -54,8 +45,7 @@ def render(context: HostContext) -> Fragment:
             *(_probe(context, listener) for listener in view.listeners),
             *(_monitor_probes(context, view.monitor) if view.monitor else ()),
         ),
-        # Not where visitors connect: their networks may be away for longer than those between hosts.
-        sysctls=_DEAD_PEER_SYSCTLS if view.web and "balancer" not in context.host.roles else {},
+        sysctls=dead_peer_sysctls(context) if view.web else {},
     )
 
 
