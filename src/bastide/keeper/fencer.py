@@ -40,8 +40,16 @@ def run_fence(socket_path: Path) -> int:
     notify("READY=1", "STATUS=armed by nobody yet")
     arm = recall(memory)
     peers: list[socket.socket] = []
+    ending = _terminations()
     while True:
-        ready, _, _ = select.select([listener, *peers], [], [], TICK_S)
+        ready = _await_any([listener, ending, *peers])
+        # First of all, whoever woke us: after a pause of the machine all that follows may be about its past.
+        if arm is not None and time.clock_gettime(time.CLOCK_BOOTTIME) >= arm[1]:
+            _fence(arm[0])
+            memory.unlink(missing_ok=True)
+            arm = None
+        if ending in ready:
+            return 0
         for one in ready:
             if one is listener:
                 peers.append(listener.accept()[0])
@@ -57,11 +65,27 @@ def run_fence(socket_path: Path) -> int:
             arm = _told(told, memory)
             with contextlib.suppress(OSError):
                 one.send(b"ok")
-        if arm is not None and time.clock_gettime(time.CLOCK_BOOTTIME) >= arm[1]:
-            _fence(arm[0])
-            memory.unlink(missing_ok=True)
-            arm = None
         notify("WATCHDOG=1")
+
+
+def _await_any(sockets: list[socket.socket]) -> list[socket.socket]:
+    """Those that can be read, after one tick at most. By `poll`, which the kernel resumes until its first end: after a pause
+    `select` would wait once more for what had been left of its tick."""
+    poll = select.poll()
+    by_number = {one.fileno(): one for one in sockets}
+    for number in by_number:
+        poll.register(number, select.POLLIN)
+    return [by_number[number] for number, _ in poll.poll(TICK_S * 1000)]
+
+
+def _terminations() -> socket.socket:
+    """Readable once we are to end (SIGTERM): by a restart, or by systemd, whose watchdog finds everything late that a pause
+    of the machine held up. A fence that is due comes before it."""
+    woken, waker = socket.socketpair()
+    waker.setblocking(False)
+    signal.set_wakeup_fd(waker.detach())
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    return woken
 
 
 def recall(memory: Path) -> Arm | None:

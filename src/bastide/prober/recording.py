@@ -90,6 +90,7 @@ def forget(request: "Mapping[str, Any]") -> str:
     for path in (_WANTED / _unit(what), _unit_path(what), FOLDER / f"{what}.json", _log(what)):
         path.unlink(missing_ok=True)
     _systemctl("daemon-reload")
+    _systemctl("reset-failed", _unit(what))  # one that failed as it was stopped would ail the host from now on
     if FOLDER.is_dir() and not any(FOLDER.glob("*.json")):
         shutil.rmtree(FOLDER)
     return "done"

@@ -72,6 +72,11 @@ def test_host_is_cut_off(pair: Commands) -> None:
     lose(pair, "cut off", lambda host: pair.do("lab", "cut", host), lambda host: pair.do("lab", "heal", host))
 
 
+def test_host_is_paused(pair: Commands) -> None:
+    """What a hypervisor may do. When it runs again, its fence must come before its server's next answer."""
+    lose(pair, "host paused", lambda host: pair.do("lab", "freeze", host), lambda host: pair.do("lab", "thaw", host))
+
+
 def test_standby_that_lost_power_under_load_is_sent_what_it_missed_at_once(pair: Commands) -> None:
     """The primary's thread that had sent to it waits on a connection that nobody ends, and a replica has but one: without
     a limit of the kernel it came back a minute later (its `net_write_timeout`)."""

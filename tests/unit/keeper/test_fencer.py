@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -87,6 +88,29 @@ def test_a_restarted_fencer_goes_on_where_it_was_killed(tmp_path: Path) -> None:
         path.unlink()
         with fencer(path):
             assert process.wait(60) == -9
+
+
+def test_after_a_pause_it_fences_before_it_ends(tmp_path: Path) -> None:
+    """systemd, which a pause held up as well, finds the fencer silent for too long and ends it."""
+    path = tmp_path / "fence.sock"
+    with victim() as (process, known), fencer(path) as paused:
+        arm(path, known, 0.5)
+        paused.send_signal(signal.SIGSTOP)
+        time.sleep(1.0)
+        assert process.poll() is None, "nobody else fences"
+        paused.send_signal(signal.SIGTERM)
+        paused.send_signal(signal.SIGCONT)
+        assert paused.wait(60) == 0
+        assert process.wait(5) == -9
+
+
+def test_it_ends_at_once_when_nothing_is_due(tmp_path: Path) -> None:
+    path = tmp_path / "fence.sock"
+    with victim() as (process, known), fencer(path) as ended:
+        arm(path, known, 60)
+        ended.send_signal(signal.SIGTERM)
+        assert ended.wait(60) == 0
+        assert process.poll() is None
 
 
 def test_a_later_process_with_the_same_number_is_spared(tmp_path: Path) -> None:
