@@ -18,15 +18,13 @@ from tests.unit.materials import fake_materials
 from tests.unit.specs import make_spec
 
 
-def layout(hosts: int, *, monitors: int | None = None) -> Mapping[str, Sequence[str]]:
-    """Roles of a large site, in proportion: 40 % web, 50 % app, 5 databases, a pair of balancers, monitors.
+def layout(hosts: int, *, monitors: int = 3) -> Mapping[str, Sequence[str]]:
+    """Roles of a large site: 40 % web, 5 databases, a pair of balancers, some monitors, and application hosts.
 
-    `monitors`: so many; what is left are application hosts then.
+    A monitor's files name every host, so a site whose monitors grew with it would have a square of hosts to write.
     """
-    counts = {"balancer": 2, "web": hosts * 2 // 5, "app": hosts // 2, "database": 5}
-    if monitors is not None:
-        counts |= {"monitor": monitors, "app": hosts - hosts * 2 // 5 - 7 - monitors}
-    counts["monitor"] = hosts - sum(counts[role] for role in counts if role != "monitor")
+    web = hosts * 2 // 5
+    counts = {"balancer": 2, "web": web, "app": hosts - web - 7 - monitors, "database": 5, "monitor": monitors}
     return {f"{role}{i}": [role] for role, count in counts.items() for i in range(1, count + 1)}
 
 

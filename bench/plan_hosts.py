@@ -79,7 +79,7 @@ def plan(hosts: int, file: Path) -> dict[str, float]:
 
 def sample(hosts: int, of: int = 100) -> dict[str, float]:
     """Every so many-th host of a site with three monitors: what each costs. What is derived once is in it, too."""
-    spec = make_spec(layout(hosts, monitors=3), web={"static": {"/static/": "./static"}})
+    spec = make_spec(layout(hosts), web={"static": {"/static/": "./static"}})
     topology = resolve_topology(spec)
     materials = fake_materials(spec, topology)
     derived: dict[object, Any] = {}
