@@ -69,8 +69,8 @@ def run_fence(socket_path: Path) -> int:
 
 
 def _await_any(sockets: list[socket.socket]) -> list[socket.socket]:
-    """Those that can be read, after one tick at most. By `poll`, which the kernel resumes until its first end: after a pause
-    `select` would wait once more for what had been left of its tick."""
+    """Those that can be read, after one tick at most. By `poll`, which the kernel resumes until its first end:
+    after a pause `select` would wait once more for what had been left of its tick."""
     poll = select.poll()
     by_number = {one.fileno(): one for one in sockets}
     for number in by_number:

@@ -130,7 +130,8 @@ class Lease:
             if takes_in_silence(self._seat, seat, self._host) and sent_s - self._changed_s < SILENCE_S:
                 return False  # since the look that led to this, it promised to wait
             if self._seat is not None and not renewal:
-                seat = replace(seat, n=self._seat.n, accounts=self._seat.accounts)
+                renewals = self._seat.n if seat.epoch == self._seat.epoch else 0
+                seat = replace(seat, n=renewals, accounts=self._seat.accounts)
             marked = replace(seat, writer=uuid.uuid4().hex[:12])
             # From here until an answer it may arrive. A renewal says nothing new: it unsettles nothing.
             self._settled = self._settled and renewal
@@ -152,7 +153,8 @@ class Lease:
             if rev != self._rev:
                 self._changed_s = now_s()
                 if seat is None or self._seat is None or seat.epoch != self._seat.epoch:
-                    self._epoch_s = self._changed_s
+                    # As old as its renewals say: a keeper that starts has seen nothing of it yet.
+                    self._epoch_s = self._changed_s - (seat.n * RENEW_S if seat is not None else 0.0)
             self._seat, self._rev = seat, rev
             if self._pending is not None:
                 mark, guard, sent_s = self._pending

@@ -38,7 +38,7 @@ class Seat:
     owner: str
     standby: Standby | None
     n: int = 0
-    """Counts renewals: observers see that the holder lives."""
+    """Counts renewals in this epoch: observers see that the holder lives, and whoever starts how old the epoch is."""
     paused: bool = False
     """The operator wants no automatic takeover."""
     flaps: int = 0

@@ -74,7 +74,9 @@ def test_host_is_cut_off(pair: Commands) -> None:
 
 def test_host_is_paused(pair: Commands) -> None:
     """What a hypervisor may do. When it runs again, its fence must come before its server's next answer."""
-    lose(pair, "host paused", lambda host: pair.do("lab", "freeze", host), lambda host: pair.do("lab", "thaw", host))
+    lose(
+        pair, "host paused", lambda host: pair.do("lab", "freeze", host), lambda host: pair.do("lab", "thaw", host)
+    )
 
 
 def test_standby_that_lost_power_under_load_is_sent_what_it_missed_at_once(pair: Commands) -> None:

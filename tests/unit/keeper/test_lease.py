@@ -10,7 +10,7 @@ import pytest
 
 from bastide.keeper import lease as module
 from bastide.keeper.etcd import RegisterSilent
-from bastide.keeper.lease import Lease
+from bastide.keeper.lease import RENEW_S, Lease
 from bastide.keeper.seat import Seat, format_seat, parse_seat
 from bastide.keeper.takeover import FENCE_S, SILENCE_S
 
@@ -197,3 +197,22 @@ def test_the_seat_survives_its_json_and_nothing_else_passes_for_it() -> None:
     for text in ("{}", "[]", "x", format_seat(SEAT).replace('"open"', '"ajar"')):
         with pytest.raises((ValueError, KeyError, TypeError, AttributeError)):
             parse_seat(text)
+
+
+def test_a_keeper_that_starts_takes_an_epoch_for_as_old_as_its_renewals(clock: Callable[[float], None]) -> None:
+    """Else, after its restart, the next takeover would wait as if the last one had just been."""
+    register = FakeRegister()
+    register.seat = replace(SEAT, n=80)
+    assert make(register).known().epoch_s == 100.0 - 80 * RENEW_S
+
+
+def test_a_new_epoch_is_young_however_long_the_one_before_it_was(clock: Callable[[float], None]) -> None:
+    register = FakeRegister()
+    register.seat = replace(SEAT, n=80)
+    lease = make_standby(register)
+    clock(100.0 + SILENCE_S)
+    assert lease.propose(replace(SEAT, epoch=2, phase="promoting", holder="db2"), register.seat)
+    assert register.seat.n == 0 and lease.known().epoch_s == 100.0 + SILENCE_S
+    register.rev += 1
+    later = make(register)
+    assert later.known().epoch_s == 100.0 + SILENCE_S, "so it is for others"
