@@ -63,7 +63,8 @@ def test_the_whiteboard_is_found_weak_mended_and_proven(board: Commands) -> None
     checks = verify(board, 0, timeout_s=500)
     untested = {name: c["proof"]["reason"] for name, c in checks.items() if c["result"] == "not_tested"}
     assert {n for n in untested if not n.startswith("tls.database-replication.")} <= NOTHING_SHOWS, untested
-    assert not clear_wires(checks), "nothing is read on a wire any more"
+    # Whoever types no https is sent there, and what was typed is read; behind the balancer nothing is.
+    assert clear_wires(checks) <= {"internet-http"}
     assert "no changes" in board.do("apply", "--yes")
 
 

@@ -7,6 +7,7 @@ Holds: answers are bounded. Python's own client would cost 4 MB for header parsi
 from __future__ import annotations
 
 import socket
+import struct
 
 _MAX_HEAD = 16 << 10
 
@@ -80,6 +81,11 @@ class Connection:
         if len(found) != size:
             raise ConnectionError("the connection was closed within an answer")
         return found
+
+    def abort(self) -> None:
+        """Close it at once: what was not sent yet is not sent later either."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
 
     def close(self) -> None:
         """Close it."""

@@ -119,9 +119,15 @@ class Shipping:
                 self._stopped.wait(AGAIN_S)
             return
         last, body = batch
-        answer = self._records.post(
-            "/hub/v1/records", body, "Content-Type: application/x-ndjson\r\nContent-Encoding: gzip\r\n"
-        )
+        try:
+            answer = self._records.post(
+                "/hub/v1/records", body, "Content-Type: application/x-ndjson\r\nContent-Encoding: gzip\r\n"
+            )
+        except (OSError, ValueError):
+            # Not by the system later either, when the network heals: from now on it may be dropped, and counted so.
+            self._records.abort()
+            self._spool.release(self.monitor.name)
+            raise
         found = json.loads(answer)
         acked = found.get("ack") if isinstance(found, dict) else None
         if not isinstance(acked, int) or acked <= 0:
@@ -163,6 +169,12 @@ class Channel:
         if said != self._said:
             _log.warning("%s", said)
             self._said = said
+
+    def abort(self) -> None:
+        """Give the connection back, with what has not left this host yet."""
+        if self._connection is not None:
+            self._connection.abort()
+            self._connection = None
 
     def close(self) -> None:
         """Give the connection back."""

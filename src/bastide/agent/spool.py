@@ -4,7 +4,8 @@ In: records without a number. Out: the same with `seq`, in batches of gzip, to e
 Holds: a number is never given twice, also after a power cut or a lost state directory (numbers begin at the time in
 milliseconds), so gaps mean nothing. The cursor of the journal is written with the records that it belongs to, so
 that a kill neither loses nor doubles an entry. The size is bounded: the oldest segment goes first, and an event says
-how many records were lost with it.
+how many records were lost with it. One that is under way to a monitor stays meanwhile, or what arrives after all would
+have been counted as lost.
 
 A segment is a row of batches: a header line `B first last bytes cursor`, then one gzip member of JSON lines. A batch
 that a kill has torn is cut off at the next start.
@@ -61,6 +62,8 @@ class Spool:
         self._acks = {name: int(known.get(name, 0)) for name in monitors}
         self._next = max(self._last + 1, int(now_s * 1000))
         self._places: dict[str, tuple[Path, int]] = {}
+        self._under_way: dict[str, Path] = {}
+        """The segment that a monitor was given a batch of, until it is known what became of it."""
 
     def append(self, record: Record) -> None:
         """Number a record and keep it until the next flush."""
@@ -87,12 +90,19 @@ class Spool:
             self._remember()
 
     def read(self, monitor: str) -> tuple[int, bytes] | None:
-        """The next batch for a monitor: its last number, and gzip of JSON lines; None when it has everything."""
+        """The next batch for a monitor: its last number, and gzip of JSON lines; None when it has everything.
+
+        Its segment stays until `ack` or `release`.
+        """
         with self._lock:
             acked = self._acks[monitor]
             segments = [s for s in self._segments if s.last > acked]
         place = self._places.get(monitor)
         for segment in segments:
+            with self._lock:
+                if segment not in self._segments:
+                    continue
+                self._under_way[monitor] = segment.path
             begin = place[1] if place and place[0] == segment.path else 0
             members: list[bytes] = []
             size = last = 0
@@ -107,11 +117,18 @@ class Spool:
                     break
             if members:
                 return last, members[0] if len(members) == 1 else _join(members)
+        self.release(monitor)
         return None
+
+    def release(self, monitor: str) -> None:
+        """What the monitor was given last did not arrive, and is not under way any more."""
+        with self._lock:
+            self._under_way.pop(monitor, None)
 
     def ack(self, monitor: str, seq: int) -> None:
         """The monitor has everything up to that number; segments that nobody needs go."""
         with self._lock:
+            self._under_way.pop(monitor, None)
             self._acks[monitor] = max(self._acks[monitor], min(seq, self._next - 1))
             done = min(self._acks.values())
             for segment in [s for s in self._segments[:-1] if s.last <= done]:
@@ -153,8 +170,7 @@ class Spool:
 
     def _bound(self, now_s: float) -> None:
         lost, said = 0, "no monitor took them in time"
-        while self.bytes() > self._limit and len(self._segments) > 1:
-            oldest = self._segments[0]
+        while self.bytes() > self._limit and (oldest := self._oldest_at_rest()):
             missing = min(self._acks.values(), default=0)
             if oldest.last > missing:
                 lost += sum(last - max(first - 1, missing) for _, (first, last, _), _ in _batches(oldest.path)
@@ -172,6 +188,10 @@ class Spool:
             }  # fmt: skip
             self._next += 1
             self._write([event])
+
+    def _oldest_at_rest(self) -> Segment | None:
+        """Neither under way to anybody, nor the one that is being written."""
+        return next((s for s in self._segments[:-1] if s.path not in self._under_way.values()), None)
 
     def _drop(self, segment: Segment) -> None:
         with contextlib.suppress(FileNotFoundError):

@@ -15,7 +15,7 @@ from typing import Any
 
 from bastide.apply.observe import close_all, on_all
 from bastide.policy.draining import drained_at
-from bastide.products.haproxy.view import ADMIN_SOCKET, BACKEND
+from bastide.products.haproxy.view import ADMIN_SOCKET, BACKEND, CHECK_AGAIN_MS, CHECK_S, CHECKS_TO_FALL
 from bastide.topology.model import Topology
 from bastide.transport.endpoint import Endpoint
 from bastide.transport.errors import HostFailed, TransportError
@@ -23,6 +23,10 @@ from bastide.transport.ssh import Conversation, open_conversation
 
 PATIENCE_S = 12.0
 """How long the service may take to look as before: two health checks of a busy balancer."""
+NOTICE_S = CHECK_S + (CHECKS_TO_FALL - 1) * CHECK_AGAIN_MS / 1000 + 0.8
+"""How long a server that has just turned bad may still look good: a balancer's checks, and what they take when it is busy.
+Measured without: nginx is reloaded in 0.6 s, the next batch begins before anybody asked it, and both are down for 12 s."""
+_PAUSE_S = 0.3
 _HTTPS = "internet-https"
 
 
@@ -97,17 +101,23 @@ class Edge:
         seen = on_all(self.balancers, ask)
         return {name: view for name, view in seen.items() if isinstance(view, EdgeView)}
 
-    def await_as_good(self, before: Mapping[str, EdgeView], patience_s: float = PATIENCE_S) -> Regression | None:
-        """Look until nothing is worse than before; what still is when patience has run out."""
+    def await_as_good(
+        self, before: Mapping[str, EdgeView], patience_s: float = PATIENCE_S, notice_s: float = NOTICE_S
+    ) -> Regression | None:
+        """Look until nothing has been worse than before for `notice_s`; what still is when patience has run out."""
         if not before:
             return None
         end = time.monotonic() + patience_s
+        good_since: float | None = None
         while True:
-            late = time.monotonic() >= end
-            worse = find_regression(before, self.look(lines=late))
-            if worse is None or late:
+            now = time.monotonic()
+            worse = find_regression(before, self.look(lines=now >= end))
+            if worse is not None and now >= end:
                 return worse
-            time.sleep(0.3)
+            good_since = None if worse is not None else good_since or now
+            if good_since is not None and now - good_since >= notice_s:
+                return None
+            time.sleep(_PAUSE_S)
 
     @contextmanager
     def drained(self, host: str, restarting: Collection[str], wait_s: float) -> Iterator[None]:

@@ -108,6 +108,30 @@ def test_the_oldest_goes_first_and_is_said(tmp_path: Path) -> None:
     assert [r["fields"]["dropped_since_start"] for r in records if r.get("type") == "spool"][-1] == spool.dropped
 
 
+def test_what_is_under_way_is_not_counted_as_lost(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path, limit=60_000, monitors=("a",))
+    fill(spool, 0, 20, size=100)
+    batch = spool.read("a")
+    assert batch is not None
+    fill(spool, 20, 400, size=100)
+    assert spool.bytes() <= 60_000 + 10_000, "bounded all the same"
+    spool.ack("a", batch[0])  # it arrived after all
+    dropped, rest = spool.dropped, unpack(spool, "a")
+    assert spool.dropped == dropped > 0
+    assert [r["seq"] for r in rest] == list(range(rest[0]["seq"], rest[0]["seq"] + len(rest)))
+    assert dropped == rest[0]["seq"] - batch[0] - 1, "what lies between, events about drops with it"
+
+
+def test_what_did_not_arrive_goes_first(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path, limit=60_000, monitors=("a",))
+    fill(spool, 0, 20, size=100)
+    assert spool.read("a") is not None
+    spool.release("a")
+    fill(spool, 20, 400, size=100)
+    kept = numbers(unpack(spool, "a"))
+    assert kept == list(range(kept[0], 420)) and kept[0] > 20, "nothing of it is kept beyond its turn"
+
+
 def test_what_comes_faster_than_it_can_be_written_is_said_too(tmp_path: Path) -> None:
     spool = open_spool(tmp_path)
     for number in range(6000):

@@ -73,6 +73,8 @@ ROUTE_APP = "app"
 STATS_SOCKET = "/run/haproxy/stats.sock"
 ADMIN_SOCKET = "/run/haproxy/admin.sock"
 """Root's; apply drains servers over it."""
+CHECK_S, CHECK_AGAIN_MS, CHECKS_TO_FALL = 1, 200, 2
+"""Between two checks of a web server that is well; of one that has just failed one; failures in a row that take it out."""
 BACKEND = "web"
 """HAProxy's name for the web servers; each server there is named as its host."""
 
@@ -235,6 +237,9 @@ class HaproxyView:
     buffer_bytes: int
     rewrite_bytes: int
     dead_peer_s: int
+    check_s: int
+    check_again_ms: int
+    checks_to_fall: int
     limits: Limits
     timeouts: Timeouts
     stripped_headers: tuple[str, ...]
@@ -288,6 +293,9 @@ def derive_view(context: HostContext) -> HaproxyView:
         buffer_bytes=_buffer_bytes(max(map(len, pages.values()))),
         rewrite_bytes=REWRITE_BYTES,
         dead_peer_s=DEAD_PEER_S,
+        check_s=CHECK_S,
+        check_again_ms=CHECK_AGAIN_MS,
+        checks_to_fall=CHECKS_TO_FALL,
         limits=Limits(
             requests=edge.rate_limit.requests,
             connections=edge.rate_limit.connections,
