@@ -30,14 +30,15 @@ if TYPE_CHECKING:
 )
 @click.option("--for", "lasting", metavar="TIME", help="Of a campaign: begin no fault after that, such as 1h.")
 @click.option("--seed", type=click.IntRange(min=1), help="Of a campaign: the same seed goes on where it was.")
+@click.option("--hold", metavar="TIME", help="How long each fault lasts at least, such as 3s.")
 @click.option("--restore", is_flag=True, help="Put back what a killed drill left broken, and do no more.")
 @click.option(
     "--on-servers", is_flag=True, help="On your own servers (services, reboots); asks for the project's name."
 )
 def command(
     options: Options, scenarios: tuple[str, ...], listed: bool, pairs: bool, as_json: bool, report: Path | None,
-    path: str, campaign: bool, faults: int | None, lasting: str | None, seed: int | None, restore: bool,
-    on_servers: bool,
+    path: str, campaign: bool, faults: int | None, lasting: str | None, seed: int | None,
+    hold: str | None, restore: bool, on_servers: bool,
 ) -> int:  # fmt: skip
     """Break a part of the running system under load, see whether what audit predicts is what happens, put it back.
 
@@ -55,6 +56,7 @@ def command(
 
     if not campaign and (faults or lasting or seed):
         raise click.UsageError("--faults, --for and --seed belong to --campaign")
+    hold_s = drilling.seconds_of("--hold", hold)
     project = options.project()
     if listed:
         drilling.print_scenarios(project, scenarios)
@@ -66,7 +68,7 @@ def command(
     chosen = choose_scenarios(scenarios, ground.topology, folder=target.base / "drills", pairs=pairs)
     if target.kind == "servers":
         _agree(target.spec.name, on_servers)
-    running = drilling.Running(ground=ground, mode=options.progress, path=path, report=report)
+    running = drilling.Running(ground=ground, mode=options.progress, path=path, report=report, hold_s=hold_s)
     with one_at_a_time(target.state), terminated_as_interrupted():
         left = restore_left(ground)
         if restore:

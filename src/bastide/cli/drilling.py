@@ -47,11 +47,15 @@ class Running:
     mode: Literal["auto", "tty", "plain", "quiet"]
     path: str
     report: Path | None
+    hold_s: float | None = None
+    """Instead of what the scenarios say."""
     series: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def run(self, scenario: Scenario, progress: Progress, label: str) -> dict[str, Any]:
         """One scenario; its row."""
         ground = replace(self.ground, say=progress.say)
+        if self.hold_s is not None:
+            scenario = replace(scenario, hold_s=self.hold_s)
         try:
             with progress.step(f"{label} {scenario.name}"):
                 outcome = run_scenario(ground, scenario, _site(ground, self.path))
@@ -83,6 +87,14 @@ class Running:
             self.series[outcome.scenario.name] = derive_series(outcome)
 
 
+def seconds_of(option: str, text: str | None) -> float | None:
+    """An option's time. Raises UsageError."""
+    try:
+        return parse_duration(text) if text else None
+    except ValueError as error:
+        raise click.UsageError(f"{option}: {error}") from error
+
+
 def drill_scenarios(running: Running, scenarios: Sequence[Scenario]) -> list[dict[str, Any]]:
     """Each in turn."""
     progress, rows = Progress(running.mode), []
@@ -98,10 +110,8 @@ def run_campaign(
     """Random faults; all rows, those of earlier runs with the same seed included, and the seed."""
     if faults is None and lasting is None:
         raise click.UsageError("a campaign needs an end: --faults 1000, or --for 1h")
-    try:
-        until = time.monotonic() + parse_duration(lasting) if lasting else None
-    except ValueError as error:
-        raise click.UsageError(f"--for: {error}") from error
+    lasts_s = seconds_of("--for", lasting)
+    until = None if lasts_s is None else time.monotonic() + lasts_s
     ground, progress = running.ground, Progress(running.mode)
     seed = seed or secrets.randbelow(10**6) + 1
     if not pool:

@@ -32,6 +32,8 @@ def test_what_there_is_not_is_bad_usage(board: Path) -> None:
     wrong = bastide("drill", "--list", "kill:server3", cwd=board)
     assert wrong.returncode == 2 and "did you mean server" in wrong.stderr
     assert bastide("drill", "--seed", "3", cwd=board).returncode == 2
+    hold = bastide("drill", "--hold", "soon", cwd=board)
+    assert hold.returncode == 2 and "--hold" in hold.stderr
     named = bastide("drill", "kill:server3", cwd=board)
     assert named.returncode == 2 and "did you mean server" in named.stderr, "the name comes before the lab"
     without = bastide("drill", "kill:server1", cwd=board)
