@@ -15,7 +15,17 @@ from typing import Any
 
 from bastide.apply.observe import close_all, on_all
 from bastide.policy.draining import drained_at
-from bastide.products.haproxy.view import ADMIN_SOCKET, BACKEND, CHECK_AGAIN_MS, CHECK_S, CHECKS_TO_FALL
+from bastide.products.haproxy.view import (
+    ADMIN_SOCKET,
+    BACKEND,
+    CHECK_AGAIN_MS,
+    CHECK_AGENT,
+    CHECK_PATH,
+    CHECK_S,
+    CHECKS_TO_FALL,
+    FOLDER,
+    derive_servers,
+)
 from bastide.topology.model import Topology
 from bastide.transport.endpoint import Endpoint
 from bastide.transport.errors import HostFailed, TransportError
@@ -25,7 +35,8 @@ PATIENCE_S = 12.0
 """How long the service may take to look as before: two health checks of a busy balancer."""
 NOTICE_S = CHECK_S + (CHECKS_TO_FALL - 1) * CHECK_AGAIN_MS / 1000 + 0.8
 """How long a server that has just turned bad may still look good: a balancer's checks, and what they take when it is busy.
-Measured without: nginx is reloaded in 0.6 s, the next batch begins before anybody asked it, and both are down for 12 s."""
+Waited for where its hosts cannot ask in HAProxy's place. Measured without either: nginx is reloaded in 0.6 s, the next
+batch begins before anybody asked it, and both are down for 12 s."""
 _PAUSE_S = 0.3
 _HTTPS = "internet-https"
 
@@ -36,6 +47,8 @@ class EdgeView:
 
     serving: frozenset[str]
     """Web servers that get requests."""
+    good: frozenset[str] = frozenset()
+    """Web servers that answer what HAProxy asks them, asked right now from there: its own verdict is a second old."""
     status: int
     """What a visitor is answered; 0 is no answer."""
     holds_virtual_ip: bool = False
@@ -85,7 +98,7 @@ class Edge:
             try:
                 answer = self._open[balancer].request(
                     "edge", **_runtime(), url=f"https://{name}:{port}{self.health}", name=name, port=port,
-                    unit="haproxy.service", lines=lines,
+                    unit="haproxy.service", lines=lines, check=_check(self.topology),
                 )  # fmt: skip
             except HostFailed as failed:
                 if failed.code == "lost":
@@ -93,6 +106,7 @@ class Edge:
                 raise
             return EdgeView(
                 serving=frozenset(answer["serving"]),
+                good=frozenset(answer["good"]),
                 status=answer["status"],
                 holds_virtual_ip=str(self.topology.virtual_ip) in answer["addresses"],
                 lines=tuple(answer["lines"]),
@@ -101,12 +115,14 @@ class Edge:
         seen = on_all(self.balancers, ask)
         return {name: view for name, view in seen.items() if isinstance(view, EdgeView)}
 
-    def await_as_good(
-        self, before: Mapping[str, EdgeView], patience_s: float = PATIENCE_S, notice_s: float = NOTICE_S
-    ) -> Regression | None:
-        """Look until nothing has been worse than before for `notice_s`; what still is when patience has run out."""
+    def await_as_good(self, before: Mapping[str, EdgeView], patience_s: float = PATIENCE_S) -> Regression | None:
+        """Look until nothing is worse than before; what still is when patience has run out.
+
+        Where a balancer had no good answer from a server that it sent requests to, only time tells what it thinks of it.
+        """
         if not before:
             return None
+        notice_s = 0.0 if all(view.serving <= view.good for view in before.values()) else NOTICE_S
         end = time.monotonic() + patience_s
         good_since: float | None = None
         while True:
@@ -164,6 +180,24 @@ def _runtime() -> dict[str, Any]:
     return {"socket": ADMIN_SOCKET, "backend": BACKEND}
 
 
+def _check(topology: Topology) -> dict[str, Any]:
+    """What HAProxy asks its servers, for curl."""
+    urls, resolve = {}, []
+    for server in derive_servers(topology):
+        address, _, port = server.endpoint.rpartition(":")
+        if server.tls_name:
+            resolve.append(f"{server.tls_name}:{port}:{address}")
+        scheme = "https" if server.tls_name else "http"
+        urls[server.name] = f"{scheme}://{server.tls_name or address}:{port}{CHECK_PATH}"
+    return {
+        "urls": urls,
+        "resolve": resolve,
+        "headers": [f"Host: {topology.domains[0]}", f"User-Agent: {CHECK_AGENT}"],
+        "ca": f"{FOLDER}/ca.pem" if resolve else "",
+        "client": f"{FOLDER}/client.pem" if resolve else "",
+    }
+
+
 def find_regression(before: Mapping[str, EdgeView], now: Mapping[str, EdgeView]) -> Regression | None:
     """The first thing that was well and is not any more."""
     for balancer, had in before.items():
@@ -175,6 +209,10 @@ def find_regression(before: Mapping[str, EdgeView], now: Mapping[str, EdgeView])
         lost = sorted(had.serving - has.serving)
         if lost:
             message = f"{balancer} does not send requests to {', '.join(lost)} any more"
+            return Regression(balancer=balancer, message=message, lines=has.lines)
+        unwell = sorted(had.good - has.good)
+        if unwell:
+            message = f"{', '.join(unwell)} does not answer {balancer}'s question whether it serves any more"
             return Regression(balancer=balancer, message=message, lines=has.lines)
         if had.answers and not has.answers:
             said = f"answers {has.status}" if has.status else "does not answer"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--pairs", is_flag=True, help="Each pair of hosts at once.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with all evidence.")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write a report, one HTML file.")
-@click.option("--path", default="/", show_default=True, help="What visitors read, such as /products.")
+@click.option("--path", default="/", show_default=True, help="Path of a page of yours that visitors read.")
 @click.option(
     "--campaign", is_flag=True, help="Random faults of those named (or of many), until --faults or --for."
 )

@@ -12,10 +12,11 @@ import fcntl
 import os
 import socket
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bastide.host.errors import Failure
 from bastide.host.machine import Machine
@@ -168,6 +169,28 @@ def edge_status(machine: Machine, url: str, name: str, port: int) -> int:
         ]
     )  # fmt: skip
     return int(done.output) if done.output.isdigit() else 0
+
+
+def ask_servers(machine: Machine, check: Mapping[str, Any]) -> list[str]:
+    """Names of the servers that answer 200 right now, asked from here as HAProxy asks them.
+
+    `check`: `urls` by name of the server, `resolve` (curl's words for the names in them), `headers`, and files `ca` and
+    `client`, empty where the way is plain.
+    """
+    if not check["urls"]:
+        return []
+    argv = ["curl", "--silent", "--http1.1", "--max-time", "4", "--parallel", "--parallel-max", "16"]
+    for header in check["headers"]:
+        argv += ["--header", header]
+    for entry in check["resolve"]:
+        argv += ["--resolve", entry]
+    if check["client"]:
+        argv += ["--cacert", check["ca"], "--cert", check["client"]]
+    argv += ["--write-out", "%{http_code} %{url_effective}\\n"]
+    for url in check["urls"].values():
+        argv += ["--output", "/dev/null", url]
+    good = {line[4:] for line in machine.run(argv).output.splitlines() if line.startswith("200 ")}
+    return [name for name, url in check["urls"].items() if url in good]
 
 
 def names_of(servers: Collection[Server]) -> list[str]:

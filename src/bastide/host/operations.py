@@ -9,7 +9,7 @@ import base64
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from bastide.host.balancing import Runtime, drain_server, edge_status, names_of, undrain_server
+from bastide.host.balancing import Runtime, ask_servers, drain_server, edge_status, names_of, undrain_server
 from bastide.host.check import run_checks
 from bastide.host.disk import sha256_of
 from bastide.host.errors import Failure
@@ -187,12 +187,17 @@ def _undrain(conversation: Conversation, request: dict[str, Any]) -> dict[str, A
 
 
 def _edge(conversation: Conversation, request: dict[str, Any]) -> dict[str, Any]:
-    """What this balancer has to offer: the servers that it sends requests to, and its own answer."""
+    """What this balancer has to offer: the servers that it sends requests to, those that would do, and its own answer."""
     servers = _runtime(conversation, request).servers()
     status = edge_status(conversation.machine, request["url"], request["name"], int(request["port"]))
     said = last_said(conversation.machine, request["unit"]) if request.get("lines") else []
-    addresses = own_addresses(conversation.machine)
-    return {"serving": names_of(servers.values()), "status": status, "addresses": addresses, "lines": said}
+    return {
+        "serving": names_of(servers.values()),
+        "good": ask_servers(conversation.machine, request["check"]),
+        "status": status,
+        "addresses": own_addresses(conversation.machine),
+        "lines": said,
+    }
 
 
 def _rollback(conversation: Conversation, request: dict[str, Any]) -> dict[str, Any]:

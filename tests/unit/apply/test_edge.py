@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,7 +13,10 @@ from bastide.topology.resolve import resolve_topology
 from tests.unit.specs import make_spec
 
 BOTH, ONE = frozenset({"web1", "web2"}), frozenset({"web2"})
-BEFORE = {"lb1": EdgeView(serving=BOTH, status=200)}
+SILENT: frozenset[str] = frozenset()
+BEFORE = {"lb1": EdgeView(serving=BOTH, good=BOTH, status=200)}
+UNASKED = {"lb1": EdgeView(serving=BOTH, status=200)}
+"""From a balancer that could ask nobody itself."""
 
 
 class Clock:
@@ -37,48 +39,59 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def seeing(monkeypatch: pytest.MonkeyPatch, clock: Clock, *stretches: tuple[float, frozenset[str]]) -> Edge:
-    """An edge whose balancer sees these servers, each for so many seconds; the last ones from then on."""
-    ends = list(itertools.accumulate((seconds for seconds, _ in stretches), initial=clock.now))[1:]
+Stretch = tuple[float, frozenset[str], frozenset[str]]
 
-    def views() -> Iterator[frozenset[str]]:
-        while True:
-            yield next(
-                (who for end, (_, who) in zip(ends, stretches, strict=True) if clock.now < end), stretches[-1][1]
-            )
+
+def seeing(monkeypatch: pytest.MonkeyPatch, clock: Clock, *stretches: Stretch) -> Edge:
+    """An edge whose balancer sends to these servers, and has good answers of those, each for so many seconds; the last
+    ones from then on."""
+    ends = list(itertools.accumulate((seconds for seconds, _, _ in stretches), initial=clock.now))[1:]
+
+    def look(*_: object, **__: object) -> dict[str, EdgeView]:
+        at = next((n for n, end in enumerate(ends) if clock.now < end), len(ends) - 1)
+        return {"lb1": EdgeView(serving=stretches[at][1], good=stretches[at][2], status=200)}
 
     spec = make_spec(
         {"lb1": ["balancer"], "web1": ["web"], "web2": ["web"]}, app={"kind": "static", "path": "./site"}
     )
-    edge, seen = Edge(resolve_topology(spec), {}, "/health", frozenset()), views()
-    monkeypatch.setattr(Edge, "look", lambda *_, **__: {"lb1": EdgeView(serving=next(seen), status=200)})
-    return edge
+    monkeypatch.setattr(Edge, "look", look)
+    return Edge(resolve_topology(spec), {}, "/health", frozenset())
 
 
-def test_a_server_that_turns_bad_is_found_by_a_balancers_next_check(
+def test_a_server_that_turns_bad_is_found_before_its_balancer_asks_again(
     monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    worse = seeing(monkeypatch, clock, (CHECK_S + 0.5, BOTH), (1, ONE)).await_as_good(BEFORE)
-    assert worse is not None and "does not send requests to web1 any more" in worse.message
+    worse = seeing(monkeypatch, clock, (CHECK_S + 0.5, BOTH, ONE), (20, BOTH, ONE)).await_as_good(BEFORE)
+    assert worse is not None and worse.message.startswith("web1 does not answer lb1's question")
+    late = seeing(monkeypatch, clock, (CHECK_S + 0.5, BOTH, ONE), (20, ONE, ONE)).await_as_good(BEFORE)
+    assert late is not None and late.message == "lb1 does not send requests to web1 any more"
 
 
-def test_whoever_looks_only_once_is_deceived(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-    """The control: the same balancer, asked at once."""
-    assert seeing(monkeypatch, clock, (CHECK_S + 0.5, BOTH), (1, ONE)).await_as_good(BEFORE, notice_s=0) is None
+def test_what_is_well_is_believed_at_once(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    assert seeing(monkeypatch, clock, (1, BOTH, BOTH)).await_as_good(BEFORE) is None
+    assert clock.now == 100
+
+
+def test_where_hosts_cannot_ask_a_balancers_own_checks_are_waited_for(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    edge = seeing(monkeypatch, clock, (CHECK_S + 0.5, BOTH, SILENT), (1, ONE, SILENT))
+    worse = edge.await_as_good(UNASKED)
+    assert worse is not None and worse.message == "lb1 does not send requests to web1 any more"
 
 
 def test_what_recovers_in_time_is_as_good(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-    assert seeing(monkeypatch, clock, (6, ONE), (1, BOTH)).await_as_good(BEFORE) is None
-    assert 6 < clock.now - 100 < 10
+    assert seeing(monkeypatch, clock, (6, ONE, ONE), (1, BOTH, BOTH)).await_as_good(BEFORE) is None
+    assert 6 <= clock.now - 100 < 7
 
 
 def test_what_is_well_until_patience_ends_is_watched_as_long_as_any(
     monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    edge = seeing(monkeypatch, clock, (module.PATIENCE_S - 0.5, ONE), (1, BOTH), (1, ONE))
-    assert edge.await_as_good(BEFORE) is not None
+    stretches = ((module.PATIENCE_S - 0.5, ONE, SILENT), (1.0, BOTH, SILENT), (1.0, ONE, SILENT))
+    assert seeing(monkeypatch, clock, *stretches).await_as_good(UNASKED) is not None
 
 
 def test_where_nothing_was_seen_before_nothing_is_waited_for(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-    assert seeing(monkeypatch, clock, (1, ONE)).await_as_good({}) is None
+    assert seeing(monkeypatch, clock, (1, ONE, ONE)).await_as_good({}) is None
     assert clock.now == 100

@@ -53,6 +53,7 @@ from bastide.products.context import HostContext
 from bastide.products.haproxy.pages import render_pages
 from bastide.spec.values import IPAddress
 from bastide.topology.flows import LOCAL_HAPROXY_METRICS
+from bastide.topology.model import Topology
 
 FOLDER = "/etc/bastide/haproxy"
 LOG_FOLDER = "/var/log/bastide-haproxy"
@@ -75,6 +76,8 @@ ADMIN_SOCKET = "/run/haproxy/admin.sock"
 """Root's; apply drains servers over it."""
 CHECK_S, CHECK_AGAIN_MS, CHECKS_TO_FALL = 1, 200, 2
 """Between two checks of a web server that is well; of one that has just failed one; failures in a row that take it out."""
+CHECK_PATH, CHECK_AGENT = "/.bastide/health", "bastide-balancer"
+"""What is asked of a web server, and by whom."""
 BACKEND = "web"
 """HAProxy's name for the web servers; each server there is named as its host."""
 
@@ -237,6 +240,8 @@ class HaproxyView:
     buffer_bytes: int
     rewrite_bytes: int
     dead_peer_s: int
+    check_path: str
+    check_agent: str
     check_s: int
     check_again_ms: int
     checks_to_fall: int
@@ -293,6 +298,8 @@ def derive_view(context: HostContext) -> HaproxyView:
         buffer_bytes=_buffer_bytes(max(map(len, pages.values()))),
         rewrite_bytes=REWRITE_BYTES,
         dead_peer_s=DEAD_PEER_S,
+        check_path=CHECK_PATH,
+        check_agent=CHECK_AGENT,
         check_s=CHECK_S,
         check_again_ms=CHECK_AGAIN_MS,
         checks_to_fall=CHECKS_TO_FALL,
@@ -325,7 +332,7 @@ def derive_view(context: HostContext) -> HaproxyView:
         routes={route: _as_word(unquote(route)) for route in derive_routes(context)},
         mutual_tls=topology.has_flow("balancer-web") and topology.flow("balancer-web").encryption == "mtls",
         metrics=f"127.0.0.1:{LOCAL_HAPROXY_METRICS}" if context.runs("vmagent") else None,
-        servers=tuple(_servers(context)),
+        servers=tuple(derive_servers(topology)),
         pages=pages,
         snippets=Snippets(
             global_=_lines(edge.snippets.global_),
@@ -351,8 +358,8 @@ def derive_routes(context: HostContext) -> tuple[str, ...]:
     return tuple(sorted(prefixes - {"/"}, key=lambda prefix: (-len(prefix), prefix)))
 
 
-def _servers(context: HostContext) -> Iterator[Server]:
-    topology = context.topology
+def derive_servers(topology: Topology) -> Iterator[Server]:
+    """The web servers as a balancer reaches them."""
     if not topology.has_flow("balancer-web"):
         return
     flow = topology.flow("balancer-web")
