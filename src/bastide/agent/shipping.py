@@ -120,21 +120,26 @@ class Shipping:
             return
         last, body = batch
         try:
-            answer = self._records.post(
-                "/hub/v1/records", body, "Content-Type: application/x-ndjson\r\nContent-Encoding: gzip\r\n"
-            )
+            acked = self._deliver(body)
         except (OSError, ValueError):
             # Not by the system later either, when the network heals: from now on it may be dropped, and counted so.
             self._records.abort()
             self._spool.release(self.monitor.name)
             raise
+        self._spool.ack(self.monitor.name, acked)
+        if acked < last:
+            self._stopped.wait(AGAIN_S)
+
+    def _deliver(self, body: bytes) -> int:
+        """Up to which number the monitor has everything now. Raises OSError, ValueError."""
+        answer = self._records.post(
+            "/hub/v1/records", body, "Content-Type: application/x-ndjson\r\nContent-Encoding: gzip\r\n"
+        )
         found = json.loads(answer)
         acked = found.get("ack") if isinstance(found, dict) else None
         if not isinstance(acked, int) or acked <= 0:
             raise ValueError("the answer to records has no number in `ack`")
-        self._spool.ack(self.monitor.name, acked)
-        if acked < last:
-            self._stopped.wait(AGAIN_S)
+        return acked
 
 
 class Channel:

@@ -15,17 +15,8 @@ from typing import Any
 
 from bastide.apply.observe import close_all, on_all
 from bastide.policy.draining import drained_at
-from bastide.products.haproxy.view import (
-    ADMIN_SOCKET,
-    BACKEND,
-    CHECK_AGAIN_MS,
-    CHECK_AGENT,
-    CHECK_PATH,
-    CHECK_S,
-    CHECKS_TO_FALL,
-    FOLDER,
-    derive_servers,
-)
+from bastide.products.haproxy.servers import CHECK_AGAIN_MS, CHECK_S, CHECKS_TO_FALL, describe_check
+from bastide.products.haproxy.view import ADMIN_SOCKET, BACKEND
 from bastide.topology.model import Topology
 from bastide.transport.endpoint import Endpoint
 from bastide.transport.errors import HostFailed, TransportError
@@ -48,7 +39,7 @@ class EdgeView:
     serving: frozenset[str]
     """Web servers that get requests."""
     good: frozenset[str] = frozenset()
-    """Web servers that answer what HAProxy asks them, asked right now from there: its own verdict is a second old."""
+    """Of these, who answers what HAProxy asks them, asked right now from there: its own verdict is a second old."""
     status: int
     """What a visitor is answered; 0 is no answer."""
     holds_virtual_ip: bool = False
@@ -98,7 +89,7 @@ class Edge:
             try:
                 answer = self._open[balancer].request(
                     "edge", **_runtime(), url=f"https://{name}:{port}{self.health}", name=name, port=port,
-                    unit="haproxy.service", lines=lines, check=_check(self.topology),
+                    unit="haproxy.service", lines=lines, check=describe_check(self.topology),
                 )  # fmt: skip
             except HostFailed as failed:
                 if failed.code == "lost":
@@ -180,24 +171,6 @@ def _runtime() -> dict[str, Any]:
     return {"socket": ADMIN_SOCKET, "backend": BACKEND}
 
 
-def _check(topology: Topology) -> dict[str, Any]:
-    """What HAProxy asks its servers, for curl."""
-    urls, resolve = {}, []
-    for server in derive_servers(topology):
-        address, _, port = server.endpoint.rpartition(":")
-        if server.tls_name:
-            resolve.append(f"{server.tls_name}:{port}:{address}")
-        scheme = "https" if server.tls_name else "http"
-        urls[server.name] = f"{scheme}://{server.tls_name or address}:{port}{CHECK_PATH}"
-    return {
-        "urls": urls,
-        "resolve": resolve,
-        "headers": [f"Host: {topology.domains[0]}", f"User-Agent: {CHECK_AGENT}"],
-        "ca": f"{FOLDER}/ca.pem" if resolve else "",
-        "client": f"{FOLDER}/client.pem" if resolve else "",
-    }
-
-
 def find_regression(before: Mapping[str, EdgeView], now: Mapping[str, EdgeView]) -> Regression | None:
     """The first thing that was well and is not any more."""
     for balancer, had in before.items():
@@ -212,7 +185,7 @@ def find_regression(before: Mapping[str, EdgeView], now: Mapping[str, EdgeView])
             return Regression(balancer=balancer, message=message, lines=has.lines)
         unwell = sorted(had.good - has.good)
         if unwell:
-            message = f"{', '.join(unwell)} does not answer {balancer}'s question whether it serves any more"
+            message = f"{balancer} gets no good answer from {', '.join(unwell)} any more"
             return Regression(balancer=balancer, message=message, lines=has.lines)
         if had.answers and not has.answers:
             said = f"answers {has.status}" if has.status else "does not answer"

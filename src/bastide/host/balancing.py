@@ -171,15 +171,16 @@ def edge_status(machine: Machine, url: str, name: str, port: int) -> int:
     return int(done.output) if done.output.isdigit() else 0
 
 
-def ask_servers(machine: Machine, check: Mapping[str, Any]) -> list[str]:
-    """Names of the servers that answer 200 right now, asked from here as HAProxy asks them.
+def ask_servers(machine: Machine, check: Mapping[str, Any], names: Collection[str]) -> list[str]:
+    """Those of these servers that answer 200 right now, asked from here as HAProxy asks them.
 
-    `check`: `urls` by name of the server, `resolve` (curl's words for the names in them), `headers`, and files `ca` and
-    `client`, empty where the way is plain.
+    `check` is what the controller's `describe_check` gives. Who gets no requests need not be asked: a host that is gone
+    would be waited for.
     """
-    if not check["urls"]:
+    urls = {name: url for name, url in check["urls"].items() if name in names}
+    if not urls:
         return []
-    argv = ["curl", "--silent", "--http1.1", "--max-time", "4", "--parallel", "--parallel-max", "16"]
+    argv = ["curl", "--silent", "--http1.1", "--max-time", str(check["within_s"]), "--parallel"]
     for header in check["headers"]:
         argv += ["--header", header]
     for entry in check["resolve"]:
@@ -187,10 +188,10 @@ def ask_servers(machine: Machine, check: Mapping[str, Any]) -> list[str]:
     if check["client"]:
         argv += ["--cacert", check["ca"], "--cert", check["client"]]
     argv += ["--write-out", "%{http_code} %{url_effective}\\n"]
-    for url in check["urls"].values():
+    for url in urls.values():
         argv += ["--output", "/dev/null", url]
     good = {line[4:] for line in machine.run(argv).output.splitlines() if line.startswith("200 ")}
-    return [name for name, url in check["urls"].items() if url in good]
+    return [name for name, url in urls.items() if url in good]
 
 
 def names_of(servers: Collection[Server]) -> list[str]:

@@ -187,13 +187,13 @@ def _undrain(conversation: Conversation, request: dict[str, Any]) -> dict[str, A
 
 
 def _edge(conversation: Conversation, request: dict[str, Any]) -> dict[str, Any]:
-    """What this balancer has to offer: the servers that it sends requests to, those that would do, and its own answer."""
-    servers = _runtime(conversation, request).servers()
+    """What this balancer has to offer: the servers that it sends requests to, who of them is well, and its own answer."""
+    serving = names_of(_runtime(conversation, request).servers().values())
     status = edge_status(conversation.machine, request["url"], request["name"], int(request["port"]))
     said = last_said(conversation.machine, request["unit"]) if request.get("lines") else []
     return {
-        "serving": names_of(servers.values()),
-        "good": ask_servers(conversation.machine, request["check"]),
+        "serving": serving,
+        "good": ask_servers(conversation.machine, request["check"], serving),
         "status": status,
         "addresses": own_addresses(conversation.machine),
         "lines": said,

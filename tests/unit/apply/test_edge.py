@@ -8,7 +8,7 @@ import pytest
 
 from bastide.apply import edge as module
 from bastide.apply.edge import Edge, EdgeView
-from bastide.products.haproxy.view import CHECK_S
+from bastide.products.haproxy.servers import CHECK_S
 from bastide.topology.resolve import resolve_topology
 from tests.unit.specs import make_spec
 
@@ -62,7 +62,7 @@ def test_a_server_that_turns_bad_is_found_before_its_balancer_asks_again(
     monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     worse = seeing(monkeypatch, clock, (CHECK_S + 0.5, BOTH, ONE), (20, BOTH, ONE)).await_as_good(BEFORE)
-    assert worse is not None and worse.message.startswith("web1 does not answer lb1's question")
+    assert worse is not None and worse.message == "lb1 gets no good answer from web1 any more"
     late = seeing(monkeypatch, clock, (CHECK_S + 0.5, BOTH, ONE), (20, ONE, ONE)).await_as_good(BEFORE)
     assert late is not None and late.message == "lb1 does not send requests to web1 any more"
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 import pytest
 
+from bastide.drill import load as drill_load
 from bastide.drill import run
+from bastide.drill.ground import Ground
 from bastide.drill.ledger import Ledger, Read
 from bastide.drill.refusals import DrillRefused
 
@@ -33,9 +35,9 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def warm(said: list[int | str]) -> Load:
-    load: Any = Load(said)
-    run._warm(load, load)
-    return load  # type: ignore[no-any-return]
+    load = Load(said)
+    run._warm(cast(Ground, None), cast(drill_load.Load, load))
+    return load
 
 
 def test_a_page_that_does_not_exist_is_said_at_once() -> None:

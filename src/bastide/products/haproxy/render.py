@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bastide.policy.materials import KeyPair
 from bastide.products.context import HostContext
 from bastide.products.fragment import Check, Directory, File, Fragment, Probe, Unit
-from bastide.products.haproxy.view import FOLDER, LOG_FOLDER, HaproxyView, derive_view
+from bastide.products.haproxy.servers import CLIENT_PAIR, FOLDER, TRUST_ANCHOR
+from bastide.products.haproxy.view import LOG_FOLDER, HaproxyView, derive_view
 from bastide.products.templates import render_template
 
 _PACKAGE = __name__.rpartition(".")[0]
@@ -56,8 +57,8 @@ def _files(context: HostContext, view: HaproxyView) -> Iterator[File]:
     yield File(path=f"{FOLDER}/haproxy.cfg", content=render_template(_PACKAGE, "haproxy.cfg.j2", view).encode())
     yield _pem(f"{FOLDER}/edge.pem", context.materials.edge)
     if view.mutual_tls:
-        yield _pem(f"{FOLDER}/client.pem", context.key_pair("balancer"))
-        yield File(path=f"{FOLDER}/ca.pem", content=context.materials.trust_anchor_pem.encode())
+        yield _pem(CLIENT_PAIR, context.key_pair("balancer"))
+        yield File(path=TRUST_ANCHOR, content=context.materials.trust_anchor_pem.encode())
     if view.track_folder:
         script = files(_PACKAGE).joinpath("hand_over.py").read_bytes()
         yield File(path=f"{FOLDER}/hand_over.py", content=script)

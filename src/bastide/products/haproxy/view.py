@@ -44,18 +44,26 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-from bastide.policy.identities import Identity
 from bastide.products.context import HostContext
 from bastide.products.haproxy.pages import render_pages
+from bastide.products.haproxy.servers import (
+    CHECK_AGAIN_MS,
+    CHECK_AGENT,
+    CHECK_PATH,
+    CHECK_S,
+    CHECK_WITHIN_S,
+    CHECKS_TO_FALL,
+    FOLDER,
+    Server,
+    derive_servers,
+)
 from bastide.spec.values import IPAddress
 from bastide.topology.flows import LOCAL_HAPROXY_METRICS
-from bastide.topology.model import Topology
 
-FOLDER = "/etc/bastide/haproxy"
 LOG_FOLDER = "/var/log/bastide-haproxy"
 TRACK_FOLDER = "/run/bastide-vrrp"
 ONCE_SOCKET = "abns@bastide-once"
@@ -74,10 +82,6 @@ ROUTE_APP = "app"
 STATS_SOCKET = "/run/haproxy/stats.sock"
 ADMIN_SOCKET = "/run/haproxy/admin.sock"
 """Root's; apply drains servers over it."""
-CHECK_S, CHECK_AGAIN_MS, CHECKS_TO_FALL = 1, 200, 2
-"""Between two checks of a web server that is well; of one that has just failed one; failures in a row that take it out."""
-CHECK_PATH, CHECK_AGENT = "/.bastide/health", "bastide-balancer"
-"""What is asked of a web server, and by whom."""
 BACKEND = "web"
 """HAProxy's name for the web servers; each server there is named as its host."""
 
@@ -145,17 +149,6 @@ CURVES = ("X25519", "prime256v1", "secp384r1")
 
 class PageTooLarge(ValueError):
     """A maintenance page that does not fit into HAProxy's largest buffer."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Server:
-    """One web server of the backend."""
-
-    name: str
-    endpoint: str
-    """Address and port as HAProxy writes them."""
-    tls_name: str | None
-    """Name that its certificate must bear; None where the hop is plain."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -245,6 +238,7 @@ class HaproxyView:
     check_s: int
     check_again_ms: int
     checks_to_fall: int
+    check_within_s: int
     limits: Limits
     timeouts: Timeouts
     stripped_headers: tuple[str, ...]
@@ -303,6 +297,7 @@ def derive_view(context: HostContext) -> HaproxyView:
         check_s=CHECK_S,
         check_again_ms=CHECK_AGAIN_MS,
         checks_to_fall=CHECKS_TO_FALL,
+        check_within_s=CHECK_WITHIN_S,
         limits=Limits(
             requests=edge.rate_limit.requests,
             connections=edge.rate_limit.connections,
@@ -358,20 +353,6 @@ def derive_routes(context: HostContext) -> tuple[str, ...]:
     return tuple(sorted(prefixes - {"/"}, key=lambda prefix: (-len(prefix), prefix)))
 
 
-def derive_servers(topology: Topology) -> Iterator[Server]:
-    """The web servers as a balancer reaches them."""
-    if not topology.has_flow("balancer-web"):
-        return
-    flow = topology.flow("balancer-web")
-    for host in topology.tier(flow.target):
-        identity = Identity(role=flow.target, host=host.name)
-        yield Server(
-            name=host.name,
-            endpoint=f"{_bracketed(host.private)}:{flow.port}",
-            tls_name=identity.dns_name(topology.internal_domain) if flow.encryption == "mtls" else None,
-        )
-
-
 def _port(context: HostContext, flow: str) -> int:
     port = context.topology.flow(flow).port
     assert port is not None, f"flow {flow} has a port"
@@ -381,10 +362,6 @@ def _port(context: HostContext, flow: str) -> int:
 def _log_line(fields: Mapping[str, str], frontend: str) -> str:
     """Tab-separated; HAProxy itself reads the escape."""
     return r"\t".join({**fields, "frontend": frontend}.values())
-
-
-def _bracketed(address: IPAddress) -> str:
-    return f"[{address}]" if address.version == 6 else str(address)
 
 
 def _duration(seconds: float) -> str:
