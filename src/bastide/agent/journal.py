@@ -12,7 +12,6 @@ import json
 import logging
 import subprocess
 import threading
-import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import IO, Any
@@ -109,12 +108,13 @@ class Journal:
                 self._verifying_until = event["t"] + lasts
         if log["unit"] == "bastide-agent.service" and log["priority"] > 4:
             return
-        second = int(time.monotonic())
+        # By the entry's own clock: after a restart, what was written meanwhile comes at once, and is no flood.
+        second = int(log["t"])
         if second != self._second:
             self._second, self._logs = second, 0
         self._logs += 1
         # What matters gets through a flood of what does not.
-        if self._logs > self._max_logs and log["priority"] > 3:
+        if (self._logs > self._max_logs or self._spool.crowded) and log["priority"] > 3:
             self._suppressed += 1
         else:
             self._spool.append(log)

@@ -25,7 +25,7 @@ from bastide.agent.ledger import read_record, write_record
 
 SEGMENT_BYTES = 2 << 20
 BATCH_BYTES = 512 << 10
-_MAX_BUFFERED = 5000
+_MAX_BUFFERED, _RESERVED = 5000, 1000
 Record = Mapping[str, Any]
 
 
@@ -134,6 +134,11 @@ class Spool:
             for segment in [s for s in self._segments[:-1] if s.last <= done]:
                 self._drop(segment)
             self._remember()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether what is left until the next flush should be for what matters."""
+        return len(self._buffer) >= _MAX_BUFFERED - _RESERVED
 
     def bytes(self) -> int:
         """Its size on disk."""

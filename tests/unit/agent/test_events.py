@@ -104,6 +104,31 @@ class TestEvents:
         assert (journal.unreadable, spool.cursor) == (1, "s=1;i=2")
         assert read_drop(entry("bastide dropped in: x"), "bastide dropped in: x") is None, "anybody may say so"
 
+    @pytest.mark.parametrize(
+        ("seconds", "each", "kept"),
+        [
+            pytest.param(4, 100, 400, id="a-backlog-read-at-once"),
+            pytest.param(1, 400, 100, id="a-flood"),
+            pytest.param(60, 100, 4000, id="a-backlog-larger-than-the-buffer"),
+        ],
+    )
+    def test_a_flood_is_one_by_the_clock_of_its_entries(
+        self, tmp_path: Any, seconds: int, each: int, kept: int
+    ) -> None:
+        spool = Spool(tmp_path, limit_bytes=8 << 20, monitors=("m",), now_s=1.0)
+        journal = Journal(spool, max_logs=100, max_events=10)
+        for n in range(seconds * each):
+            moment = str(1_700_000_000_000_000 + n * 1_000_000 // each)
+            journal.add(json.dumps(entry(f"line {n}", __REALTIME_TIMESTAMP=moment)).encode())
+        journal.add(json.dumps(entry("the disk is gone", PRIORITY="2")).encode())
+        journal.take(1.0)
+        records = unpack(spool, "m")
+        logs = [r["message"] for r in records if r["kind"] == "log"]
+        assert logs == [*(f"line {n}" for n in range(kept)), "the disk is gone"], "what matters gets through"
+        said = [r["fields"]["suppressed"] for r in records if r["kind"] == "event"]
+        assert said == ([seconds * each - kept] if kept < seconds * each else [])
+        assert spool.dropped == 0
+
 
 def pushed_lines(pushed: Pushed) -> list[str]:
     return [line.rstrip() for line in pushed.format()]
