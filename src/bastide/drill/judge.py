@@ -138,7 +138,10 @@ def course(ledger: Ledger, now: float, *, since: float) -> tuple[Course | None, 
         return None, None
     reads = [read for read in ledger.reads if read.due >= now - LAST_S]
     ok = sum(read.ok for read in reads)
-    recent: Course | None = "stop" if not ok else "go_on" if ok >= GOES_ON * len(reads) else None
+    # A read that hangs has not been told yet: as many must be answered as before, but for those that are on their way.
+    before = sum(since - LAST_S <= read.due < since for read in ledger.reads)
+    goes_on = ok >= GOES_ON * max(len(reads), GOES_ON * before)
+    recent: Course | None = "stop" if not ok else "go_on" if goes_on else None
     written = any(write.ok and write.ended >= now - LAST_S for write in ledger.writes)
     if not ledger.writing:
         return recent, recent

@@ -193,6 +193,14 @@ def test_the_course_of_things_is_told_while_they_happen(
     assert course(seen, 12, since=5) == expected
 
 
+def test_half_of_the_reads_hang_and_have_not_been_told_yet() -> None:
+    told = ledger()
+    hanging = replace(
+        told, reads=tuple(r for n, r in enumerate(told.reads) if r.ended <= 12 and (n % 2 or r.due < 5))
+    )
+    assert course(hanging, 12, since=5)[0] is None
+
+
 def test_quantiles_are_values_that_were_measured() -> None:
     values = [float(n) for n in range(1, 101)]
     assert quantile(values, 0.5) == 50 and quantile(values, 0.99) == 99 and quantile([7.0], 0.99) == 7
