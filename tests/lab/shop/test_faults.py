@@ -91,6 +91,22 @@ def test_one_of_two_servers_dies_and_visitors_do_not_notice(shop: Commands, host
     assert load.ledger.slowest_s <= SLOWEST_S, str(load.ledger)
 
 
+def test_applications_that_hang_take_no_web_server_with_them(shop: Commands) -> None:
+    """Files are served all the same, and whoever is slow has no web server taken away that another application needs."""
+    hosts = ("app1", "app2")
+    with steady_load(shop, path="/static/1k.txt") as load:
+        try:
+            for host in hosts:
+                shop.ask(host, "systemctl kill --signal=STOP app")
+            time.sleep(8)
+        finally:
+            for host in hosts:
+                shop.ask(host, "systemctl kill --signal=CONT app")
+        shop.await_healthy()
+    tell("both applications hang", load.ledger)
+    assert not load.ledger.failed, str(load.ledger)
+
+
 def test_a_host_that_is_gone_is_named_and_boots_behind_its_wall(shop: Commands) -> None:
     with broken(shop, "kill", "monitor1", "start"):
         status = shop.status()
