@@ -88,6 +88,34 @@ def test_web_servers_are_drained_at_every_balancer_before_they_restart(pairs: Co
             assert serving(pairs, balancer) == ["web1", "web2"]
 
 
+_REFUSE_EVERY_OTHER = """
+table inet test {
+  chain input {
+    type filter hook input priority -200;
+    tcp dport 9443 tcp flags & (syn | ack) == syn numgen inc mod 2 0 counter reject with tcp reset
+  }
+}
+"""
+
+
+def test_a_drained_host_that_refuses_a_moment_later_fails_no_purchase(pairs: Commands) -> None:
+    """What a purchase meets in the instant in which a drained host's nginx stops: it is told to go elsewhere, asks the
+    next host in order, which may be the same, and is refused. Here for seconds: every other connection is refused.
+    """
+    flag = "mkdir -p /run/bastide/drain; chmod 755 /run/bastide /run/bastide/drain; touch /run/bastide/drain/app"
+    pairs.ask("app1", f"{flag}\nnft -f - <<'END'\n{_REFUSE_EVERY_OTHER}END")
+    try:
+        with purchases(pairs) as load:
+            time.sleep(12)
+        refused = int(pairs.ask("app1", "nft list table inet test | sed -n 's/.*packets \\([0-9]*\\).*/\\1/p'"))
+    finally:
+        pairs.ask("app1", "nft delete table inet test; rm -rf /run/bastide/drain")
+    print(f"\ndrained, and {refused} connections refused: {load.ledger}")
+    assert refused > 10, "the control: nothing was refused, nothing was seen"
+    assert not load.ledger.failed, load.ledger
+    pairs.await_healthy()
+
+
 def holder(pairs: Commands) -> str:
     """The balancer that has the virtual address."""
     found = wait_for(lambda: [lb for lb in ("lb1", "lb2") if _holds(pairs, lb)], lambda names: len(names) == 1)
