@@ -6,12 +6,15 @@ import click
 
 from bastide.cli.options import Options, print_json, with_format, with_options
 
+_LEAST_DISK = 2 << 30
+
 
 @click.command("up")
 @with_options
 @with_format
+@click.option("--disk", metavar="SIZE", help="New machines get disks of their own of this size (4G), to fill up.")
 @click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
-def command(options: Options, as_json: bool) -> int:
+def command(options: Options, disk: str | None, as_json: bool) -> int:
     """Raise the project as a lab on this computer, and print its address."""
     import os
     import time
@@ -26,10 +29,11 @@ def command(options: Options, as_json: bool) -> int:
 
     if os.geteuid() != 0:
         raise click.UsageError("a lab needs root (machines, bridges, mounts): run it with sudo.")
+    disk_bytes = _size_of(disk) if disk else None
     started = time.monotonic()
     project = options.project()
     progress = Progress(options.progress)
-    target = raise_lab(project, progress, now=datetime.now(UTC))
+    target = raise_lab(project, progress, now=datetime.now(UTC), disk_bytes=disk_bytes)
     with EarlyConversations() as early:
         result, _ = apply_target(target, progress, only=frozenset(), early=early)
     if not result.ok:
@@ -52,3 +56,15 @@ def command(options: Options, as_json: bool) -> int:
         progress.note(f"Another lab has that name on this computer; reach this one at {target.lab.edge}.")
     progress.note("Next: bastide status · bastide exec client -- curl -s " + url)
     return 0
+
+
+def _size_of(disk: str) -> int:
+    from bastide.spec.values import BadValue, parse_size
+
+    try:
+        size = parse_size(disk)
+    except BadValue as error:
+        raise click.UsageError(f"--disk: {error}") from error
+    if size < _LEAST_DISK:
+        raise click.UsageError(f"--disk: {disk} is too small for a host: 2G at least")
+    return size

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from bastide.drill.disk_faults import FillDisks
 from bastide.drill.ground import Ground
 from bastide.drill.host_faults import CutHosts, FreezeHosts, KillHosts, RebootHosts
 from bastide.drill.network_faults import LosePackets, PartHosts
@@ -54,6 +55,8 @@ def make_fault(spec: FaultSpec, ground: Ground) -> Fault:
             return LosePackets(spec, ground)
         case "part" if not services:
             return PartHosts(spec, ground)
+        case "full" if not services:
+            return FillDisks(spec, ground)
         case "switchover":
             return SwitchOver(spec, ground)
         case "rotate":

@@ -14,7 +14,7 @@ from bastide.drill.targets import Facts, UnknownTarget
 from bastide.policy.cutsets import predict
 from bastide.topology.model import Topology
 
-HOST_KINDS: tuple[Kind, ...] = ("kill", "freeze", "cut", "reboot")
+HOST_KINDS: tuple[Kind, ...] = ("kill", "freeze", "cut", "reboot", "full")
 SERVICE_KINDS: tuple[Kind, ...] = ("kill", "crash", "freeze")
 NOT_DAEMONS = frozenset({"nftables", "system", "sshd"})
 """Settings of the kernel, and our own way in: nothing of these can die under a request."""
@@ -90,10 +90,20 @@ def expect_predicted(fault: FaultSpec, topology: Topology, facts: Facts) -> Expe
         return Expectation(reads="go_on", writes="go_on", why="it passes, or something takes over")
     if fault.kind == "part":
         return _parted(fault, topology, facts)
+    if fault.kind == "full":
+        return _filled(fault, topology, facts)
     loss = predict(topology, fault.targets, primary=facts.primary)
     return Expectation(
         reads="stop" if loss.reads else "go_on", writes="stop" if loss.writes else "go_on", why=loss.why
     )
+
+
+def _filled(fault: FaultSpec, topology: Topology, facts: Facts) -> Expectation:
+    """A database without room is lost for writes; what only reads, and whoever only logs, goes on."""
+    databases = [f"{host}/mariadb" for host in fault.targets if "database" in topology.hosts[host].roles]
+    loss = predict(topology, databases, primary=facts.primary)
+    why = loss.why if loss.writes else "only databases need room, and another takes over"
+    return Expectation(reads="go_on", writes="stop" if loss.writes else "go_on", why=why)
 
 
 def _parted(fault: FaultSpec, topology: Topology, facts: Facts) -> Expectation:
@@ -118,6 +128,7 @@ def _hypothesis(fault: FaultSpec) -> str:
         "reboot": f"{what} reboots, and comes back by itself.",
         "loss": f"{what} loses a fifth of all packets, and the service goes on.",
         "part": f"{what} and {' and '.join(fault.peers)} do not hear each other, and never do two write.",
+        "full": f"The disk of {what} is full: what only reads goes on, and what writes, where another can take over.",
         "switchover": "Another database becomes primary as planned work.",
         "rotate": "Every certificate is replaced by a rolling apply under load.",
     }

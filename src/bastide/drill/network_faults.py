@@ -37,7 +37,7 @@ class _NetworkFault(ABC):
                     ("leaving", "output", "\n    ".join(self.rules(host))),
                 )
             )
-            text = f"table inet {_TABLE} {{\n{chains}\n}}\n".replace("", "")
+            text = f"table inet {_TABLE} {{\n{chains}\n}}\n"
             self.ground.shell(
                 host, f"nft delete table inet {_TABLE} 2>/dev/null || true\nnft -f - <<'END'\n{text}END"
             )

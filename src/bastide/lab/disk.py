@@ -4,6 +4,9 @@
     machines/<name>/seed.json      digest of each file that was seeded
     machines/<name>/upper/         everything that it ever wrote (kept over kills, stops and `down`)
     machines/<name>/work/          overlayfs' own
+    machines/<name>/disk.img       a disk of its own, if it has one: it holds upper/ and work/ then, and upper/ beside it
+                                   only what is to be seeded at its next boot
+    machines/<name>/disk/          where that is mounted, seen only by the machine
     machines/<name>/root/          where its overlay is mounted, seen only by itself
     machines/<name>/replug.sh      gives it fresh cables when it reboots
     machines/<name>/console.log    what it printed while booting
@@ -15,21 +18,24 @@ to it survives a restart.
 
 import hashlib
 import json
+import os
 import shutil
 import stat
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Final
 
+from bastide.lab.command import run
 from bastide.lab.errors import LabError, UnknownMachine
 from bastide.lab.seed import SeedFile
 from bastide.lab.spec import MachineSpec
 from bastide.lab.state import LABS, write_json
 
+DISK: Final = "disk.img"
 REPLUG: Final = "replug.sh"
 """The script, in a machine's directory, that gives it fresh cables when it reboots."""
 
@@ -85,6 +91,7 @@ def prepare_disk(lab: str, spec: MachineSpec, image: Path, *, labs: Path = LABS)
 
     A machine keeps the image it began with while that exists: what lies in its upper layer (the account
     files, say) was written above that image, and overlayfs does not define what another one below it means.
+    It keeps its disk, too, whatever size is asked for now.
     """
     home = machine_dir(lab, spec.name, labs=labs)
     for part in ("upper", "work", "root"):
@@ -100,6 +107,9 @@ def prepare_disk(lab: str, spec: MachineSpec, image: Path, *, labs: Path = LABS)
     else:
         machine_id = before.machine_id
         image = before.image if before.image.is_dir() else image
+        spec = replace(spec, disk_bytes=before.spec.disk_bytes)
+    if spec.disk_bytes is not None:
+        _make_image(home, spec.disk_bytes)
     papers = Papers(spec=spec, image=image, machine_id=machine_id)
     write_json(home / "machine.json", {"spec": spec.to_record(), "image": str(image), "machine_id": machine_id})
     return papers
@@ -116,6 +126,20 @@ def write_seed(home: Path, files: Mapping[str, SeedFile]) -> None:
             seeded[path] = digest
     write_json(record, seeded)
     record.chmod(0o600)
+
+
+def _make_image(home: Path, size: int) -> None:
+    (home / "disk").mkdir(exist_ok=True)
+    if (home / DISK).exists():
+        return
+    draft = home / f"{DISK}.new"
+    with draft.open("wb") as stream:
+        os.fchmod(stream.fileno(), 0o600)
+        stream.truncate(size)
+    # Nothing is reserved for root: it is to be full when it says so. Nor a journal: a machine that is killed leaves its
+    # disk to this computer's kernel, which unmounts it in order.
+    run(["mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^has_journal", "-E", "lazy_itable_init=1", str(draft)])
+    draft.rename(home / DISK)
 
 
 def delete_disk(home: Path) -> None:

@@ -9,6 +9,7 @@ had from here too.
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bastide.lab import network
@@ -94,7 +95,8 @@ def raise_machines(
             if not is_running(group_of(hosts, lab, machine.name)):
                 asleep.append(machine)
             else:
-                same = read_papers(lab, machine.name).spec == machine
+                known = read_papers(lab, machine.name).spec
+                same = known == replace(machine, disk_bytes=known.disk_bytes)  # which it keeps
                 tell(machine.name, "running" if same else "outdated")
         # A raising that was killed may have left starters, which would take the place of ours, with cables that are gone.
         _end(hosts, lab, [machine.name for machine in asleep])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from bastide.lab.cgroups import LOOP_GROUP, PAYLOAD_PARENT, Hierarchies, all_groups, launch_prefix, place
-from bastide.lab.disk import REPLUG, machine_dir
+from bastide.lab.disk import DISK, REPLUG, machine_dir
 from bastide.lab.errors import LabError
 from bastide.lab.names import namespace
 from bastide.lab.state import LABS
@@ -50,11 +50,22 @@ while :; do
 done
 """
 _MOUNT_AND_RUN: Final = 'mount -t overlay overlay -o "$1" "$2" && shift 2 && exec "$@"'
+# What was seeded is moved onto the machine's own disk; interrupted, the next boot does so again.
+_MOUNT_DISK: Final = f"""home=$1; shift
+tries=50 # the kernel may not have let go of it since the machine was killed
+until mount -o loop "$home/{DISK}" "$home/disk"; do
+  tries=$((tries - 1)); [ $tries -gt 0 ] || exit 1; sleep 0.1
+done
+mkdir -p "$home/disk/upper" "$home/disk/work" || exit
+cp -a "$home/upper/." "$home/disk/upper/" && find "$home/upper" -mindepth 1 -delete || exit
+exec "$@"
+"""
 
 
 def overlay_options(image: Path, home: Path) -> str:
     """Mount options of the machine's overlay."""
-    return f"lowerdir={image},upperdir={home / 'upper'},workdir={home / 'work'}"
+    layers = home / "disk" if (home / DISK).exists() else home
+    return f"lowerdir={image},upperdir={layers / 'upper'},workdir={layers / 'work'}"
 
 
 def nspawn_command(*, machine: str, unique: str, root: Path, netns: Path) -> list[str]:
@@ -82,8 +93,10 @@ def nspawn_command(*, machine: str, unique: str, root: Path, netns: Path) -> lis
 
 def mounted_command(image: Path, home: Path, command: Sequence[str]) -> list[str]:
     """`command`, run where the machine's overlay is mounted and nobody else sees it."""
+    disk = ["sh", "-c", _MOUNT_DISK, "sh", str(home)] if (home / DISK).exists() else []
     return [
         *("unshare", "--mount", "--propagation", "private", "--"),
+        *disk,
         *("sh", "-c", _MOUNT_AND_RUN, "sh", overlay_options(image, home), str(home / "root")),
         *command,
     ]

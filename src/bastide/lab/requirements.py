@@ -15,6 +15,7 @@ _TOOLS: Final = {
     "unshare": "util-linux",
     "setpriv": "util-linux",
     "mount": "mount",
+    "mkfs.ext4": "e2fsprogs",
     "systemctl": "systemd",
     "journalctl": "systemd",
     "apt-get": "apt",

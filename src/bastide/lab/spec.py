@@ -23,6 +23,8 @@ class MachineSpec:
     public6: IPv6Interface | None = None
     resolver: IPv4Address | None = None
     """The name server that its /etc/resolv.conf names; none when None."""
+    disk_bytes: int | None = None
+    """Size of a disk of its own, which can fill up; None: it writes to this computer's."""
 
     def __post_init__(self) -> None:
         check_name("machine", self.name)
@@ -54,6 +56,7 @@ class MachineSpec:
             private6=parsed("private6", IPv6Interface),
             public6=parsed("public6", IPv6Interface),
             resolver=parsed("resolver", IPv4Address),
+            disk_bytes=parsed("disk_bytes", int),
         )
 
 

@@ -38,6 +38,8 @@ RestartSec=1
 UMask=0077
 """
 _BEGINS_S = 15.0
+_ROOM_BYTES = 16 << 20
+"""A quarter of an hour of looks and writes."""
 _WORK = {"writes": write_on, "looks": watch_on}
 
 
@@ -107,6 +109,9 @@ def main() -> None:
     timer.daemon = True
     timer.start()
     with _log(what).open("a", buffering=1) as log:
+        # What is recorded of a disk that fills up has its place before it does; where that cannot be, it goes on without.
+        reserve = ["fallocate", "--keep-size", "--length", str(_ROOM_BYTES), str(_log(what))]
+        subprocess.run(reserve, capture_output=True, check=False)
 
         def tell(line: "list[Any] | dict[str, Any]") -> None:
             with lock:

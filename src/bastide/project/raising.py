@@ -37,8 +37,11 @@ class Steps(Protocol):
     def say(self, text: str) -> None: ...
 
 
-def raise_lab(project: Project, steps: Steps, *, now: datetime) -> Target:
-    """Image and machines. The hosts are Debian and nothing more yet; the client is complete."""
+def raise_lab(project: Project, steps: Steps, *, now: datetime, disk_bytes: int | None = None) -> Target:
+    """Image and machines. The hosts are Debian and nothing more yet; the client is complete.
+
+    `disk_bytes`: new machines get disks of their own of that size.
+    """
     missing = missing_tools()
     if missing:
         raise LabError(f"this computer lacks {', '.join(missing)}", hint=f"apt-get install {' '.join(missing)}")
@@ -48,17 +51,20 @@ def raise_lab(project: Project, steps: Steps, *, now: datetime) -> Target:
     with steps.step("image of the machines"):
         image = ensure_image(DEFAULT_PACKAGES, steps.say)
     with steps.step("machines"):
-        _raise_machines(project, target, image, steps.say)
+        _raise_machines(project, target, image, steps.say, disk_bytes)
     with steps.step("client on the internet side"):
         _prepare_client(project, target, target.client, now)
     return target
 
 
-def _raise_machines(project: Project, target: Target, image: Path, say: Callable[[str], None]) -> None:
+def _raise_machines(
+    project: Project, target: Target, image: Path, say: Callable[[str], None], disk_bytes: int | None
+) -> None:
     assert target.lab is not None
     plan = target.lab
     machines = [
-        MachineSpec(name=name, private=plan.private[name], public=plan.public.get(name)) for name in plan.private
+        MachineSpec(name=name, private=plan.private[name], public=plan.public.get(name), disk_bytes=disk_bytes)
+        for name in plan.private
     ]
     machines.append(MachineSpec(name=CLIENT, public=plan.client))
     keys = target.state / "ssh"

@@ -128,3 +128,10 @@ def test_an_unwell_system_is_left_alone(pair: Commands) -> None:
     finally:
         pair.ask("app1", "systemctl start nginx")
     pair.await_healthy()
+
+
+def test_this_computers_own_disk_is_not_filled(pair: Commands) -> None:
+    await_pair(pair, within_s=120)
+    refused = pair.run("drill", "full:primary", timeout_s=_LONG_S)
+    assert refused.returncode == 1, refused.stderr
+    assert "this computer's disk" in refused.stderr and "bastide up --disk" in refused.stderr

@@ -14,6 +14,7 @@ from bastide.drill.refusals import DrillRefused
 from bastide.drill.scenario import FaultSpec
 from bastide.drill.targets import Facts, UnknownTarget, resolve_fault
 from bastide.spec.report import format_errors
+from bastide.topology.model import Topology
 from bastide.topology.resolve import resolve_topology
 from tests.unit.specs import RESILIENT, WHITEBOARD, make_spec
 
@@ -118,6 +119,16 @@ def test_expectations_are_what_audit_predicts() -> None:
     assert (other.reads, other.writes) == ("go_on", "go_on")
     everywhere = resolve_fault(make_scenario("kill", ("*/nginx",)).fault, BOARD, Facts(primary="server1"))
     assert expect_predicted(everywhere, BOARD, Facts(primary="server1")).reads == "stop"
+
+
+def test_a_full_disk_stops_the_writes_of_databases_alone() -> None:
+    def expected(targets: tuple[str, ...], board: Topology, primary: str) -> tuple[str, str]:
+        found = expect_predicted(FaultSpec(kind="full", targets=targets), board, Facts(primary=primary))
+        return found.reads, found.writes
+
+    assert expected(("server1",), BOARD, "server1") == ("go_on", "stop")
+    assert expected(("server2",), BOARD, "server1") == ("go_on", "go_on")
+    assert expected(("lb1", "web1", "app1"), STRONG, "db1") == ("go_on", "go_on")
 
 
 def test_a_campaign_is_the_same_for_one_seed_and_goes_on_where_it_was(tmp_path: Path) -> None:

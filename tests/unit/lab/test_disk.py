@@ -1,13 +1,15 @@
 """A machine's disk: what is seeded, what survives, where a planted link may not lead."""
 
 import os
+from dataclasses import replace
 from ipaddress import IPv4Interface
 from pathlib import Path
 
 import pytest
 
-from bastide.lab.disk import machine_dir, prepare_disk, read_papers, recorded_machines, write_seed
+from bastide.lab.disk import DISK, machine_dir, prepare_disk, read_papers, recorded_machines, write_seed
 from bastide.lab.errors import LabError, UnknownMachine
+from bastide.lab.nspawn import overlay_options
 from bastide.lab.seed import SeedFile
 from bastide.lab.spec import MachineSpec
 
@@ -31,6 +33,23 @@ def test_papers_are_kept_and_the_machine_id_stays(home: Path, tmp_path: Path) ->
     (tmp_path / "image").rmdir()
     assert prepare_disk("shop", WEB, other, labs=tmp_path / "labs").image == other
     assert recorded_machines("shop", labs=tmp_path / "labs") == ("web1",)
+
+
+def test_a_machine_keeps_the_disk_that_it_began_with(tmp_path: Path) -> None:
+    labs, image = tmp_path / "labs", tmp_path / "image"
+    image.mkdir()
+    small = replace(WEB, disk_bytes=64 << 20)
+    prepare_disk("shop", small, image, labs=labs)
+    home = machine_dir("shop", "web1", labs=labs)
+    assert (home / DISK).stat().st_size == 64 << 20 and (home / DISK).stat().st_blocks * 512 < 16 << 20
+    assert prepare_disk("shop", WEB, image, labs=labs).spec == small == read_papers("shop", "web1", labs=labs).spec
+    assert str(home / "disk" / "upper") in overlay_options(image, home)
+
+
+def test_one_that_began_without_gets_none(home: Path, tmp_path: Path) -> None:
+    wanted = replace(WEB, disk_bytes=64 << 20)
+    assert prepare_disk("shop", wanted, tmp_path / "image", labs=tmp_path / "labs").spec == WEB
+    assert not (home / DISK).exists()
 
 
 def test_an_unknown_machine_is_told_apart_with_a_list(home: Path, tmp_path: Path) -> None:
