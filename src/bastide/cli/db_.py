@@ -84,6 +84,38 @@ _order("pause", "No automatic failover until `resume`.", "")
 _order("resume", "Automatic failover again.", "")
 
 
+@command.command("abandon")
+@with_options
+@click.option("--confirm", "typed", metavar="HOST", help="The host's name once more, where nobody can be asked.")
+@click.argument("host", metavar="HOST")
+def abandon(options: Options, typed: str | None, host: str) -> int:
+    """Go on without a primary that is lost for ever. Acknowledged writes that only it has are lost with it."""
+    import sys
+
+    from bastide.project.database import OrderRefused, give_order
+
+    target, state = options.chosen_target(), _observed(options)
+    names = [m.host for m in state.members]
+    if host not in names:
+        raise click.UsageError(f"'{host}' is no database host; there are: {', '.join(names)}")
+    left = next((m for m in state.members if m.host != host and m.state != "silent"), None)
+    if left is None:
+        raise OrderRefused(f"no database host but {host} answers, so there is none to go on with", "bastide status")
+    if typed is None and sys.stdin.isatty():
+        click.echo(
+            f"{left.host} goes on with what it has (position {left.position or 'unknown'}). What was acknowledged and is "
+            f"on {host} alone is lost, unless that host comes back and you save it from there.",
+            err=True,
+        )
+        typed = click.prompt("Type the lost host's name to go on", default="", show_default=False, err=True)
+    if typed != host:
+        raise OrderRefused(
+            "nothing was changed: the name was not given", f"bastide db abandon {host} --confirm {host}"
+        )
+    click.echo(give_order(target, left.host, "abandon"))
+    return 0
+
+
 def _observed(options: Options) -> DatabaseState:
     from bastide.project.database import observe_database
 

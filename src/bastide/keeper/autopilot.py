@@ -12,13 +12,14 @@ import shutil
 import threading
 from dataclasses import replace
 
-from bastide.keeper import facts
+from bastide.keeper import actions
+from bastide.keeper.actions import Decision
 from bastide.keeper.announce import Announcer
 from bastide.keeper.beside import Beside
 from bastide.keeper.control import Control
 from bastide.keeper.datadir import DataDirectoryError, find_room, initialise, measure_copy, write_record
 from bastide.keeper.etcd import Register
-from bastide.keeper.facts import Decision, Look, Progress
+from bastide.keeper.facts import Look, Progress
 from bastide.keeper.failsafe import Failsafe
 from bastide.keeper.fencer import Fence
 from bastide.keeper.guard import Guard
@@ -45,9 +46,9 @@ CHAIN = 4
 APPLIED_S = 0.5
 START_AGAIN_S = 3.0
 COMPLAIN_S, MEASURE_S = 60.0, 30.0
-AT_ONCE = (facts.Propose, facts.StopReceiving, facts.OpenForWrites)
+AT_ONCE = (actions.Propose, actions.StopReceiving, actions.OpenForWrites)
 """What these did shows in the next look, and somebody waits for it."""
-LOUD_WORDS = ("ALONE", "commits wait for it", "wait for a standby")
+LOUD_WORDS = ("ALONE", "disk is", "commits wait for it", "wait for a standby")
 LOUD = ("conflict", "needs-reclone", "refused", "replication-broken", "promoting", "waiting-for-register")
 log = logging.getLogger("keeper")
 
@@ -120,13 +121,13 @@ class Autopilot:
             self._progress, decision = decide(self._progress, look)
             self._say(decision)
             decision, done, failed = self._carry_out(decision, look)
-            if not (done and decision.actions and isinstance(decision.actions[-1], facts.Propose)):
+            if not (done and decision.actions and isinstance(decision.actions[-1], actions.Propose)):
                 break
             look = self._eyes.again(look, self._lease.known())
         self._publish(look, decision)
         if decision.state == "running" and look.server is not None and not failed:
             self._beside.account(look)
-        if failed or all(isinstance(action, facts.Nudge) for action in decision.actions):
+        if failed or all(isinstance(action, actions.Nudge) for action in decision.actions):
             return ROUND_S if failed or decision.state != "promoting" else DRAIN_S
         return 0.0 if done and isinstance(decision.actions[-1], AT_ONCE) else SOON_S
 
@@ -149,10 +150,10 @@ class Autopilot:
             except (ServerError, DataDirectoryError, OSError, ValueError) as error:
                 self._complain(f"{name} failed: {error}")
                 self._progress = replace(self._progress, opened_s=None)
-                if isinstance(action, facts.CloseAndWait):
+                if isinstance(action, actions.CloseAndWait):
                     self._control.done("switchover")
                 return replace(decision, message=f"{name} failed: {error}"), False, True
-            if not isinstance(action, facts.Nudge):
+            if not isinstance(action, actions.Nudge):
                 log.info("%s%s: %.0f ms", name, "" if done else " came to nothing", (now_s() - began) * 1e3)
             if not done:
                 return decision, False, False
@@ -173,52 +174,52 @@ class Autopilot:
             )
         )
 
-    def _act(self, action: facts.Action, look: Look) -> bool:
+    def _act(self, action: actions.Action, look: Look) -> bool:
         """Whether the next action of this round may follow."""
         settings, server, beside = self._settings, self._server, self._beside
         match action:
-            case facts.Propose(seat=seat):
+            case actions.Propose(seat=seat):
                 return self._lease.propose(seat, look.seat)
-            case facts.Kill(why=why):
+            case actions.Kill(why=why):
                 self._kill(why)
-            case facts.Start(role=role):
+            case actions.Start(role=role):
                 self._start(role)
-            case facts.WriteRecord(record=record):
+            case actions.WriteRecord(record=record):
                 write_record(settings.data, record)
                 if record.role == "replica":
                     self._guard.release()
-            case facts.OpenForWrites():
+            case actions.OpenForWrites():
                 self._eyes.clean = None
                 server.take_writes(self._permitted)
                 self._board.closing = False
                 self._announcer.say({**{peer.host: "down" for peer in settings.peers}, settings.host: "up"})
-            case facts.SemiSync(on=on):
+            case actions.SemiSync(on=on):
                 server.set_semi_sync(on)
-            case facts.Nudge():
+            case actions.Nudge():
                 beside.nudge()
-            case facts.StopReceiving():
+            case actions.StopReceiving():
                 server.stop_receiving()
-            case facts.ForgetReplication():
+            case actions.ForgetReplication():
                 server.forget_replication()
-            case facts.CloseAndWait():
+            case actions.CloseAndWait():
                 close_and_wait(settings, server, self._board, self._announcer, self._permitted)
                 self._eyes.clean = self._eyes.process
-            case facts.SetPosition(gtid=gtid):
+            case actions.SetPosition(gtid=gtid):
                 server.set_position(gtid)
-            case facts.Follow(source=source, demote=demote):
+            case actions.Follow(source=source, demote=demote):
                 self._sessions.begin(self._eyes.process)
                 server.follow(settings.peer(source), load_secrets(settings.secrets), demote=demote, hasty=True)
-            case facts.ResumeReplication():
+            case actions.ResumeReplication():
                 self._sessions.begin(self._eyes.process)
                 server.resume_replication(hasty=True)
-            case facts.SyncRelay():
+            case actions.SyncRelay():
                 server.sync_relay()
-            case facts.Initialise():
+            case actions.Initialise():
                 beside.begin("initialising", lambda: initialise(settings))
-            case facts.Clone(donor=donor, epoch=epoch):
+            case actions.Clone(donor=donor, epoch=epoch):
                 find_room(settings, self._needs(donor))
                 beside.begin("seeding", lambda: beside.copy(donor, epoch))
-            case facts.Reclone(donor=donor, epoch=epoch):
+            case actions.Reclone(donor=donor, epoch=epoch):
                 self._control.done("reinit")
                 find_room(settings, self._needs(donor))
                 self._kill("it is copied anew")

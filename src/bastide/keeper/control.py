@@ -1,7 +1,8 @@
 """Orders of the operator: switchover, failover, reinit, pause, resume.
 
 In: POST on a socket that only root and the keeper can open. Out: what came of it, as JSON.
-Holds: an order that would lose acknowledged writes is refused and says why; none bypasses the rules of `takeover.py`.
+Holds: an order that would lose acknowledged writes is refused and says why, but for the one that is about that; none
+bypasses the rules of `takeover.py`.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from typing import Any, Literal
 
 from bastide.keeper.lease import Lease, now_s
 from bastide.keeper.seat import Seat
-from bastide.keeper.seating import Board
+from bastide.keeper.seating import Board, SeatView
 from bastide.keeper.settings import Settings
 from bastide.keeper.takeover import SILENCE_S
 
-Order = Literal["switchover", "failover", "reinit", ""]
+Order = Literal["switchover", "failover", "reinit", "abandon", ""]
 PATIENCE_S = 20.0
 LAG_S = 2.0
 
@@ -56,7 +57,7 @@ class Control:
         """Carry out, and say how it ended."""
         if verb in ("pause", "resume"):
             return self._pause(verb == "pause")
-        if verb not in ("switchover", "failover", "reinit"):
+        if verb not in ("switchover", "failover", "reinit", "abandon"):
             return False, f"no such order: {verb}"
         why = self._objection(verb)
         if why:
@@ -103,6 +104,8 @@ class Control:
             if seat.phase != "open":
                 return "there is no open primary to copy"
             return ""
+        if verb == "abandon":
+            return self._keepable(seat, view)
         if verb == "failover" and seat.holder != me and self._is_free(seat):
             return self._unfit(seat, view.look.session)
         if seat.holder != me or seat.phase != "open":
@@ -137,8 +140,23 @@ class Control:
         )
         return (
             f"acknowledged writes would be lost: only {seat.owner} has all of them, and {me} may not ({why}). "
-            f"Start {seat.owner}"
+            f"Start {seat.owner}; if it is lost for ever, `bastide db abandon {seat.owner}` goes on without it"
         )
+
+    def _keepable(self, seat: Seat, view: SeatView) -> str:
+        """Why the owner must not be given up."""
+        me, peer, look = self._settings.host, view.look.peer, view.look
+        if me in (seat.owner, seat.holder):
+            return f"{me} has every acknowledged write: there is nothing to go on without"
+        if not self._is_free(seat):
+            return f"{seat.holder} holds the seat, and lives"
+        if peer.answered:
+            return f"the keeper of {peer.host} answers: wait until its server does, or start it"
+        if look.data != "ours" or look.record is None or look.server is None:
+            return f"there is no data on {me} to go on with, or its server does not run yet"
+        if not self._unfit(seat, look.session):
+            return f"{me} has every acknowledged write: `bastide db failover` loses nothing"
+        return ""
 
 
 class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):

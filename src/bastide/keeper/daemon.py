@@ -14,17 +14,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
-from bastide.keeper.datadir import DataDirectoryError, initialise, observe_data, read_record, write_record
-from bastide.keeper.decide import decide
-from bastide.keeper.facts import (
+from bastide.keeper.actions import (
     Action,
     Clone,
     CloseForWrites,
     Decision,
     Follow,
     Initialise,
-    Memory,
-    Observation,
     OpenForWrites,
     ResumeReplication,
     SemiSync,
@@ -32,6 +28,9 @@ from bastide.keeper.facts import (
     StartServer,
     WriteRecord,
 )
+from bastide.keeper.datadir import DataDirectoryError, initialise, observe_data, read_record, write_record
+from bastide.keeper.decide import decide
+from bastide.keeper.facts import Memory, Observation
 from bastide.keeper.hosts import write_hosts
 from bastide.keeper.peers import PeerWatch
 from bastide.keeper.seeding import SeedFailed, receive

@@ -52,6 +52,15 @@ def measure_copy(settings: Settings) -> int:
         return 0  # a table was dropped meanwhile
 
 
+def measure_room(settings: Settings) -> int | None:
+    """Bytes that are free for the data."""
+    try:
+        found = os.statvfs(settings.data)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize
+
+
 def find_room(settings: Settings, needed: int) -> None:
     """Before anything is touched. Raises DataDirectoryError where a copy would fill the disk."""
     free = shutil.disk_usage(settings.state).free

@@ -23,25 +23,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from bastide.keeper.facts import (
+from bastide.keeper.actions import (
     Action,
     Clone,
     CloseForWrites,
     Decision,
     Follow,
     Initialise,
-    Memory,
-    Observation,
     OpenForWrites,
-    Peer,
-    Record,
     ResumeReplication,
     SemiSync,
-    Server,
     SetPosition,
     StartServer,
     WriteRecord,
 )
+from bastide.keeper.facts import Memory, Observation, Peer, Record, Server
 from bastide.keeper.gtid import find_errant
 
 GRACE_S = 3.0

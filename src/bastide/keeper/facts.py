@@ -1,6 +1,6 @@
 """What the keeper knows when it decides: values only.
 
-In: nothing. Out: the vocabulary that `decide.py` takes (`Observation`, `Memory`) and gives (`Decision`, actions).
+In: nothing. Out: what `decide.py` and `takeover.py` take; what they give is in `actions.py`.
 Holds: every value is frozen; times are seconds of one monotonic clock.
 """
 
@@ -12,20 +12,6 @@ from typing import Literal
 from bastide.keeper.seat import Seat
 
 Role = Literal["primary", "replica"]
-State = Literal[
-    "starting",
-    "initialising",
-    "seeding",
-    "running",
-    "waiting-for-primary",
-    "waiting-for-grant",
-    "waiting-for-register",
-    "promoting",
-    "needs-reclone",
-    "replication-broken",
-    "conflict",
-    "refused",
-]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,6 +92,8 @@ class Peer:
     """What it receives is on disk before it acknowledges it. An older keeper does not say so: there it always is."""
     copy_bytes: int = 0
     """What a copy of its data needs; 0 where it does not say."""
+    room_bytes: int = 0
+    """What is free on its data's disk; 0 where it does not say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,7 +160,7 @@ class Look:
     """The replica's session, while its server keeps it; empty: none."""
     peer: Peer
     job: Literal["initialising", "seeding"] | None
-    order: Literal["switchover", "failover", "reinit", ""]
+    order: Literal["switchover", "failover", "reinit", "abandon", ""]
     strict: bool
     hold_s: float
     fresh_name: str
@@ -181,6 +169,8 @@ class Look:
     """Always, but for the model test's control experiment."""
     vouched: bool = False
     """The lease runs by the standby's word: etcd does not answer."""
+    room_bytes: int | None = None
+    """What is free on the data's disk; None where that cannot be asked."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -204,153 +194,6 @@ class Progress:
     """Surplus transactions that were seen at every look since then."""
     broken_since_s: float | None = None
     retried_s: float = float("-inf")
+    left_s: float = float("-inf")
+    """When this holder last tried to hand over for want of room."""
     streamed_s: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Propose:
-    """Write this seat, if it is still the one that was seen."""
-
-    seat: Seat
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Kill:
-    """SIGKILL the server: SQL may hang, and a server that ends in order commits what nobody acknowledged."""
-
-    why: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Start:
-    """Have systemd start MariaDB. MASTER: keep all that the log holds; SLAVE: drop what was not committed."""
-
-    role: Literal["MASTER", "SLAVE"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StopReceiving:
-    """Stop the replica's receiving thread alone: what it received stays and is applied."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CloseAndWait:
-    """Planned: take no more writes, and wait until the standby has everything. Fails if that takes long."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SyncRelay:
-    """The replica has nearly caught up: from now on, what it acknowledges is on its disk."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ForgetReplication:
-    """An open primary drops what it was told as a replica. Not before it opens: nobody waits for this."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Nudge:
-    """Commit something small. A commit that was sent to the replica just before commits had to wait was sent without
-    asking for an acknowledgement; it is released by that of a later one, which may never come by itself."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reclone:
-    """Put the data aside and copy the donor's."""
-
-    donor: str
-    epoch: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Initialise:
-    """Make a new, empty database with these accounts; it becomes the primary of epoch 1."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Clone:
-    """Copy the donor's data directory."""
-
-    donor: str
-    epoch: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StartServer:
-    """Have systemd start MariaDB."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WriteRecord:
-    """Replace the record, durably."""
-
-    record: Record
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SetPosition:
-    """Tell a fresh copy where replication begins."""
-
-    gtid: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Follow:
-    """Replicate from this peer; `demote` where the server was a primary."""
-
-    source: str
-    demote: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ResumeReplication:
-    """Start the replica threads again."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OpenForWrites:
-    """Reconcile the accounts and allow writes."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CloseForWrites:
-    """read_only."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SemiSync:
-    """Let commits wait for a replica, or not."""
-
-    on: bool
-
-
-Action = (
-    Initialise
-    | Clone
-    | StartServer
-    | WriteRecord
-    | SetPosition
-    | Follow
-    | ResumeReplication
-    | OpenForWrites
-    | CloseForWrites
-    | SemiSync
-    | Propose
-    | Kill
-    | Start
-    | StopReceiving
-    | SyncRelay
-    | ForgetReplication
-    | CloseAndWait
-    | Nudge
-    | Reclone
-)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Decision:
-    """What is so, and what is to be done, in order. A failed action ends the round; the next look decides anew."""
-
-    state: State
-    message: str
-    actions: tuple[Action, ...] = ()

@@ -9,23 +9,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bastide.keeper.facts import (
+from bastide.keeper.actions import (
     Action,
     Clone,
     Decision,
     Follow,
     Kill,
-    Look,
-    Progress,
     Reclone,
-    Record,
     ResumeReplication,
-    Server,
     SetPosition,
     Start,
     SyncRelay,
     WriteRecord,
 )
+from bastide.keeper.facts import Look, Progress, Record, Server
 from bastide.keeper.gtid import behind, covers, find_errant
 from bastide.keeper.seat import Seat
 
@@ -62,6 +59,9 @@ def follow(progress: Progress, look: Look, seat: Seat) -> Step:
     if record.role == "primary":
         return _step_down(progress, look, seat, record)
     if not look.process:
+        if _given_up(look, seat):
+            message = "starting the server with all its log: it may hold what nobody else has"
+            return progress, Decision(state="starting", message=message, actions=(Start(role="MASTER"),))
         return progress, Decision(
             state="starting",
             message="starting the server as a replica: what was never acknowledged is dropped",
@@ -92,7 +92,9 @@ def _wait(progress: Progress, look: Look, seat: Seat) -> Step:
 
 def _step_down(progress: Progress, look: Look, seat: Seat, record: Record) -> Step:
     """Another owns the seat. The record is changed first: whatever starts this server now starts it as a replica."""
-    demoted = WriteRecord(record=replace(record, role="replica", epoch=seat.epoch, cluster=seat.cluster))
+    # One that was given up goes on saying of when it is, until it follows the primary or is a copy of it.
+    epoch = record.epoch if _given_up(look, seat) else seat.epoch
+    demoted = WriteRecord(record=replace(record, role="replica", epoch=epoch, cluster=seat.cluster))
     if look.process and not look.clean:
         why = f"{seat.owner} is the primary now"
         return progress, Decision(state="starting", message=why, actions=(Kill(why=why),))
@@ -193,9 +195,20 @@ def _compare(progress: Progress, look: Look, seat: Seat, server: Server) -> tupl
     return _reclone(progress, look, seat, f"holds transactions that {peer.host} lacks: {', '.join(errant)}")
 
 
+def _given_up(look: Look, seat: Seat) -> bool:
+    """This host's data is from before the operator went on without it."""
+    return look.record is not None and look.record.epoch < seat.abandoned
+
+
 def _reclone(progress: Progress, look: Look, seat: Seat, why: str) -> Step:
     """A copy of the owner's running server; this host's own data is put aside until the copy is whole."""
     peer = look.peer
+    if _given_up(look, seat) and look.order != "reinit":
+        return progress, Decision(
+            state="needs-reclone",
+            message=f"{why}. {peer.host} was told to go on without this host: save what you need from here, then "
+            f"`bastide db reinit {look.host}`",
+        )
     if not (peer.answered and peer.state == "running" and peer.role == "primary"):
         return progress, Decision(state="needs-reclone", message=f"{why}; waiting until {peer.host} can be copied")
     return replace(progress, errant_since_s=None, broken_since_s=None), Decision(

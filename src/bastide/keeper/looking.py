@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bastide.keeper.datadir import observe_data, read_record
+from bastide.keeper.datadir import measure_room, observe_data, read_record
 from bastide.keeper.facts import Look, Peer, Server
 from bastide.keeper.lease import Known, now_s
 from bastide.keeper.server import ServerClient
@@ -29,7 +29,7 @@ class Heard:
     known: Known
     peers: tuple[Peer, ...]
     job: Literal["initialising", "seeding"] | None
-    order: Literal["switchover", "failover", "reinit", ""]
+    order: Literal["switchover", "failover", "reinit", "abandon", ""]
 
 
 class Eyes:
@@ -90,6 +90,7 @@ class Eyes:
             hold_s=self._failover.hold_s,
             fresh_name=uuid.uuid4().hex,
             vouched=known.vouched,
+            room_bytes=measure_room(settings),
         )
 
     def again(self, look: Look, known: Known) -> Look:

@@ -122,6 +122,7 @@ def ask(settings: Settings, peer: PeerSettings) -> Peer | None:
             session=str(plain.get("session") or ""),
             synced=bool(plain.get("synced", True)),
             copy_bytes=int(plain.get("copy_bytes") or 0),
+            room_bytes=int(plain.get("room_bytes") or 0),
         )
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return None

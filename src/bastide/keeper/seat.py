@@ -1,9 +1,9 @@
 """The primary's seat: the one value in etcd that says who may write, and whose disk holds every acknowledged write.
 
 In: nothing; these are values, with their JSON. Out: `Seat`.
-Holds: `owner` has every acknowledged write on its disk, always; so has `standby`, while its server keeps the
-replication session that is named here. Nobody else may be assumed to. `holder` may write only in phase `open`, when it
-is the owner, too.
+Holds: `owner` has every acknowledged write on its disk, always, but for what an operator gave up (`abandoned`); so has
+`standby`, while its server keeps the replication session that is named here. Nobody else may be assumed to. `holder` may
+write only in phase `open`, when it is the owner, too.
 """
 
 from __future__ import annotations
@@ -47,6 +47,9 @@ class Seat:
     """In a planned switchover: who is asked to take the seat."""
     closed: bool = False
     """The owner took no more writes before it left, and the heir has applied all: the heir may open at once."""
+    abandoned: int = 0
+    """The epoch since which the operator goes on without the owner of before, who may hold acknowledged writes that nobody
+    else has. 0: that never happened."""
     accounts: str = ""
     """Digest of the accounts that the database has: they are made once, not at each takeover."""
     writer: str = ""

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from bastide.keeper.facts import Decision, Look, Progress, Server
+from bastide.keeper.actions import Decision
+from bastide.keeper.facts import Look, Progress, Server
 from bastide.keeper.gtid import parse_gtids
 from bastide.keeper.lease import Known, now_s
 from bastide.keeper.server import ServerError
@@ -176,6 +177,7 @@ def describe_seat(settings: Settings, view: SeatView) -> dict[str, Any]:
         "gtid_slave_pos": server.gtid_slave_pos if server else None,
         "gtid_io_pos": replication.gtid_io_pos if replication else None,
         "copy_bytes": view.copy_bytes,
+        "room_bytes": look.room_bytes,
         "synced": server.relay_synced if server else False,
         "session": look.session if replication is not None and replication.streaming else "",
         "seat": {

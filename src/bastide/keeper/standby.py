@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bastide.keeper.facts import CloseAndWait, Decision, Look, Nudge, Progress, Propose, SemiSync, Server
+from bastide.keeper.actions import CloseAndWait, Decision, Nudge, Propose, SemiSync
+from bastide.keeper.facts import Look, Progress, Server
 from bastide.keeper.gtid import covers
 from bastide.keeper.seat import Seat, Standby
 
@@ -25,8 +26,8 @@ ATTACHED_S = 0.5
 Step = tuple[Progress, Decision]
 
 
-def keep_standby(progress: Progress, look: Look, seat: Seat, server: Server) -> Step:
-    """What the open primary does about its standby."""
+def keep_standby(progress: Progress, look: Look, seat: Seat, server: Server, *, cramped: bool = False) -> Step:
+    """What the open primary does about its standby. `cramped`: the seat shall go to it for want of room here."""
     peer, now = look.peer, look.now_s
     follows = peer.answered and peer.follows_us and peer.state == "running" and peer.session != ""
     moved = server.waiting == 0 or server.acknowledged != progress.acknowledged
@@ -45,11 +46,11 @@ def keep_standby(progress: Progress, look: Look, seat: Seat, server: Server) -> 
     stuck = now - progress.moved_s >= DETACHED_S
     absent = now - progress.followed_s >= ABSENT_S
     if seat.standby is not None:
-        return _with(progress, look, seat, server, lost=stuck or absent)
+        return _with(progress, look, seat, server, lost=stuck or absent, cramped=cramped)
     return _without(progress, look, seat, server, follows=follows and not stuck, lost=stuck or absent)
 
 
-def _with(progress: Progress, look: Look, seat: Seat, server: Server, *, lost: bool) -> Step:
+def _with(progress: Progress, look: Look, seat: Seat, server: Server, *, lost: bool, cramped: bool) -> Step:
     standby, peer = seat.standby, look.peer
     assert standby is not None
     other = peer.answered and peer.session != standby.session
@@ -60,6 +61,8 @@ def _with(progress: Progress, look: Look, seat: Seat, server: Server, *, lost: b
         )
     if look.order == "switchover":
         return _hand_over(progress, look, seat, server)
+    if cramped:
+        return _hand_over(replace(progress, left_s=look.now_s), look, seat, server, why="the disk is nearly full: ")
     # With `strict`, it stays named, and commits wait: only it can have what they wait for.
     how = "is gone, and commits wait for it" if lost else "stands by"
     return progress, Decision(
@@ -111,13 +114,15 @@ def _nudge(progress: Progress, look: Look, server: Server) -> tuple[Nudge, ...]:
     return (Nudge(),) if server.semi_sync and look.now_s - moved_s >= NUDGE_S else ()
 
 
-def _hand_over(progress: Progress, look: Look, seat: Seat, server: Server) -> Step:
+def _hand_over(progress: Progress, look: Look, seat: Seat, server: Server, why: str = "") -> Step:
     """Planned: writes stop here, all that was written is there, the seat is left to the standby."""
     standby = seat.standby
     assert standby is not None
     vacated = replace(seat, phase="vacant", holder="", heir=standby.host, closed=True)
     return replace(progress, opened_s=None), Decision(
-        state="running", message=f"handing over to {standby.host}", actions=(CloseAndWait(), Propose(seat=vacated))
+        state="running",
+        message=f"{why}handing over to {standby.host}",
+        actions=(CloseAndWait(), Propose(seat=vacated)),
     )
 
 

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from bastide.keeper.facts import Decision, Memory, Observation
+from bastide.keeper.actions import Decision
+from bastide.keeper.facts import Memory, Observation
 from bastide.keeper.settings import Settings
 
 STALE_S = 12.0

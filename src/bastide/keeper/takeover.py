@@ -20,33 +20,33 @@ The rules, and why no acknowledged write is lost and never two servers take writ
    off what only the standby may have), so that it can take the seat back if the standby fails half-way.
 6. The old owner comes back as a replica: killed if it still runs, restarted so that it drops what was never
    acknowledged. If it then still has transactions that the primary lacks, it is copied anew, never the owner itself.
+7. An operator may give up an owner that is lost for ever (`abandon`), and with it what only that one has. Should it come
+   back, nothing of it is dropped or copied over until the operator says so (`follow.py`).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from bastide.keeper.facts import (
+from bastide.keeper.actions import (
     Action,
     Decision,
     ForgetReplication,
     Initialise,
     Kill,
-    Look,
     OpenForWrites,
-    Progress,
     Propose,
-    Record,
     ResumeReplication,
     SemiSync,
-    Server,
     Start,
     State,
     StopReceiving,
     WriteRecord,
 )
+from bastide.keeper.facts import Look, Progress, Record, Server
 from bastide.keeper.follow import RETRY_S, follow
 from bastide.keeper.gtid import covers
+from bastide.keeper.room import leaves
 from bastide.keeper.seat import Seat
 from bastide.keeper.standby import keep_standby
 
@@ -188,16 +188,16 @@ def _hold(progress: Progress, look: Look, seat: Seat) -> Step:
         return progress, Decision(state="running", message="primary", actions=(ForgetReplication(),))
     if look.vouched:
         return _go_on(progress, keep_standby(progress, look, seat, look.server), look)
-    if look.order == "failover" and seat.standby is not None:
+    cramped = leaves(progress, look, seat, max(look.hold_s, hold_s(seat, look.hold_s)))
+    why = "told to fail over" if look.order == "failover" else "the disk is full" if cramped == "at once" else ""
+    if why and seat.standby is not None:
         vacated = replace(seat, phase="vacant", holder="", heir=seat.standby.host)
         return replace(progress, opened_s=None), Decision(
-            state="running",
-            message="told to fail over",
-            actions=(Kill(why="told to fail over"), Propose(seat=vacated)),
+            state="running", message=why, actions=(Kill(why=why), Propose(seat=vacated))
         )
     if seat.flaps and look.now_s - progress.opened_s >= FLAPPING_S:
         return progress, _propose(replace(seat, flaps=0), "stable again", state="running")
-    return keep_standby(progress, look, seat, look.server)
+    return keep_standby(progress, look, seat, look.server, cramped=cramped == "in order")
 
 
 def _go_on(progress: Progress, step: Step, look: Look) -> Step:
@@ -274,6 +274,8 @@ def _take(look: Look, seat: Seat) -> Decision | None:
         if vacant and left_to and look.seat_age_s < VACANT_S:
             return None
         return _propose(_taken(seat, me), "taking the seat back")
+    if look.order == "abandon" and not look.peer.answered and look.server is not None:
+        return _abandon(look, seat, look.server)
     if standby is None or standby.host != me or standby.session != look.session or look.server is None:
         return None
     if vacant and seat.heir == me and seat.closed:
@@ -286,6 +288,21 @@ def _take(look: Look, seat: Seat) -> Decision | None:
         return None
     taken = _taken(seat, me)
     return _propose(taken if asked else replace(taken, flaps=seat.flaps + 1), "taking the seat", state="promoting")
+
+
+def _abandon(look: Look, seat: Seat, server: Server) -> Decision:
+    """The owner is lost for ever, and the operator wants to go on with what this host has."""
+    replication = server.replication
+    if replication is not None and replication.io != "No":
+        return Decision(
+            state="promoting", message=f"receiving nothing more from {seat.owner}", actions=(StopReceiving(),)
+        )
+    applies = replication is not None and replication.sql == "Yes"
+    if replication is not None and applies and not covers(server.gtid_slave_pos, replication.gtid_io_pos):
+        return Decision(state="promoting", message="applying what was received")
+    taken = _taken(seat, look.host)
+    opened = replace(taken, phase="open", owner=look.host, standby=None, flaps=0, abandoned=taken.epoch)
+    return _propose(opened, f"told to go on without {seat.owner}: opening the seat", state="promoting")
 
 
 def _taken(seat: Seat, host: str) -> Seat:

@@ -26,6 +26,8 @@ NO_REVOCATION: Edit = ("takeover", 'if replication.io != "No" and look.revokes:'
 """Who takes over goes on receiving from the old primary, and so acknowledges to it."""
 NO_SEMI_SYNC: Edit = ("server", 'semi_sync=bool(variables["semi_sync"]),', "semi_sync=True,")
 """The keeper believes that commits wait, and so never has them wait."""
+NO_ROOM: Edit = ("datadir", "return found.f_bavail * found.f_frsize", "return 1 << 40")
+"""The keeper believes that there is room."""
 
 _CHANGE = """
 import json, sys, zipfile

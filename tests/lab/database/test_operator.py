@@ -71,5 +71,37 @@ def test_a_replica_that_somebody_wrote_to_is_copied_anew(pair: Commands) -> None
     assert await_pair(pair, within_s=120) == primary
 
 
+def test_a_primary_that_is_lost_for_ever_is_given_up_and_nothing_of_it_is_dropped(pair: Commands) -> None:
+    primary = await_pair(pair)
+    left, alone = other(primary), 990_000_000_001
+    try:
+        pair.do("lab", "cut", left)
+        await_that(lambda: "ALONE" in str(seat_of(pair, primary)["message"]), "the primary goes on alone")
+        sql(pair, primary, f"INSERT INTO ledger.ledger (id) VALUES ({alone})")
+        pair.do("lab", "kill", primary, left)
+        pair.do("lab", "start", left)
+
+        def refused() -> bool:
+            said = pair.run("db", "failover", "--yes")
+            return said.returncode == 1 and f"db abandon {primary}" in said.stderr.replace("\n", " ")
+
+        await_that(refused, "no failover would be safe, and the way out is told")
+        unnamed = pair.run("db", "abandon", primary)
+        assert unnamed.returncode == 1 and "nothing was changed" in unnamed.stderr, unnamed.stderr
+        pair.do("db", "abandon", primary, "--confirm", primary)
+        sql(pair, left, f"INSERT INTO ledger.ledger (id) VALUES ({alone + 1})")
+    finally:
+        pair.do("lab", "start", primary, left)
+    held = f"SELECT COUNT(*) FROM ledger.ledger WHERE id = {alone}"
+    await_that(lambda: seat_of(pair, primary)["state"] == "needs-reclone", "it waits to be looked at")
+    assert "db reinit" in str(seat_of(pair, primary)["message"])
+    time.sleep(5)
+    assert seat_of(pair, primary)["state"] == "needs-reclone", "and goes on waiting"
+    assert (sql(pair, primary, held).strip(), sql(pair, left, held).strip()) == ("1", "0")
+    pair.do("db", "reinit", primary, "--yes")
+    assert await_pair(pair, within_s=120) == left
+    assert sql(pair, primary, held).strip() == "0"
+
+
 def _streams(commands: Commands, host: str) -> bool:
     return str(seat_of(commands, host).get("message")).startswith("replica of")

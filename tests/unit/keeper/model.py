@@ -13,15 +13,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import replace as _replace
 from itertools import product
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
-from bastide.keeper import facts
+from bastide.keeper import actions
 from bastide.keeper.facts import Look, Peer, Progress, Record, Replication, Server
 from bastide.keeper.promise import goes_on_alone, may_promise
+from bastide.keeper.room import LOW_BYTES
 from bastide.keeper.seat import Seat, Standby
 from bastide.keeper.takeover import decide
 
 LONG = 1e4
+PLENTY = 1 << 40
 Value = TypeVar("Value")
 A, B = 0, 1
 NAMES = ("db1", "db2")
@@ -46,6 +48,8 @@ class Rules:
     """The standby keeps its word."""
     reviving: bool = False
     """A promise gives back a lease that ran out."""
+    order: Literal["switchover", "abandon"] = "switchover"
+    """What an operator may ask for once."""
     asking: bool = True
     """A primary that may have named somebody asks, too."""
 
@@ -80,6 +84,8 @@ class Node(NamedTuple):
     clean: bool
     vouched: bool = False
     """The lease is by want of a standby (or by a broken word): the other host's patience does not count from it."""
+    room: int = PLENTY
+    """Bytes that are free on its disk."""
 
 
 class World(NamedTuple):
@@ -96,6 +102,8 @@ class World(NamedTuple):
     losses: int
     lates: int
     sessions: int
+    fills: int = 0
+    """So many disks may still fill up."""
 
 
 def replace(value: Value, **changes: Any) -> Value:
@@ -105,7 +113,7 @@ def replace(value: Value, **changes: Any) -> Value:
     return cast("Value", _replace(cast("Any", value), **changes))
 
 
-def start(*, writes: int, kills: int, losses: int, lates: int, alone: bool = False) -> World:
+def start(*, writes: int, kills: int, losses: int, lates: int, fills: int = 0, alone: bool = False) -> World:
     """db1 is the open primary, db2 its named standby (or, `alone`, a replica that is not named yet); nothing was written
     yet."""
     named = None if alone else Standby(host="db2", session="1")
@@ -121,7 +129,7 @@ def start(*, writes: int, kills: int, losses: int, lates: int, alone: bool = Fal
     )  # fmt: skip
     world = World(
         seat=seat, rev=1, nodes=(node, other), flying=(), acked=frozenset(), writes=writes, kills=kills,
-        losses=losses, lates=lates, sessions=1,
+        losses=losses, lates=lates, sessions=1, fills=fills,
     )  # fmt: skip
     return squeeze(world)
 
@@ -180,6 +188,12 @@ def successors(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
                     replace(_reborn(_killed(node)), keeper=False, lease=False, vouched=False),
                 ),
             )
+        for left, word in ((LOW_BYTES - 1, "nearly full"), (0, "full")) if world.fills else ():
+            if left < node.room:
+                yield (
+                    f"{name}: disk {word}",
+                    _put(replace(world, fills=world.fills - 1), me, replace(node, room=left)),
+                )
         if not node.keeper:
             yield f"{name}: keeper starts", _put(world, me, replace(node, keeper=True))
         if node.up and not node.read_only and world.writes and not node.waiting:
@@ -236,50 +250,50 @@ def _steps(world: World, me: int, rules: Rules) -> Iterator[tuple[str, World]]:
 
 
 def _act(
-    world: World, me: int, actions: tuple[facts.Action, ...], word: str, rules: Rules
+    world: World, me: int, ordered: tuple[actions.Action, ...], word: str, rules: Rules
 ) -> Iterator[tuple[str, World]]:
-    for index, action in enumerate(actions):
+    for index, action in enumerate(ordered):
         node = world.nodes[me]
         match action:
-            case facts.Propose(seat=seat):
-                assert index == len(actions) - 1, "what is proposed comes last: its outcome decides"
+            case actions.Propose(seat=seat):
+                assert index == len(ordered) - 1, "what is proposed comes last: its outcome decides"
                 yield from _propose(world, me, replace(seat, n=0), word)
                 return
-            case facts.Kill():
+            case actions.Kill():
                 node = _killed(node)
-            case facts.Start(role=role):
+            case actions.Start(role=role):
                 log = node.log[: node.reign] if role == "SLAVE" else node.log
                 node = replace(
                     node, up=True, read_only=True, semi=False, log=log, waiting=False, io=False, clean=False
                 )
-            case facts.WriteRecord(record=record):
+            case actions.WriteRecord(record=record):
                 node = replace(node, record=record.role)
-            case facts.Nudge():
+            case actions.Nudge():
                 pass
-            case facts.ForgetReplication():
+            case actions.ForgetReplication():
                 node = replace(node, follows=False, io=False, relay=(), session=0)
-            case facts.StopReceiving():
+            case actions.StopReceiving():
                 node = replace(node, io=False)
-            case facts.Follow() | facts.ResumeReplication():
+            case actions.Follow() | actions.ResumeReplication():
                 world = replace(world, sessions=world.sessions + 1)
                 node = replace(node, follows=True, io=True, relay=(), session=world.sessions, semi=False)
-            case facts.SemiSync(on=on):
+            case actions.SemiSync(on=on):
                 if not on and node.waiting:
                     world = replace(world, acked=world.acked | {w for _, w in node.log})
                 node = replace(node, semi=on, waiting=node.waiting and on)
-            case facts.OpenForWrites():
+            case actions.OpenForWrites():
                 if not node.up or node.relay:
                     yield f"{word} (fails)", world
                     return
                 node = replace(node, read_only=False, reign=len(node.log), clean=False)
-            case facts.CloseAndWait():
+            case actions.CloseAndWait():
                 other = world.nodes[1 - me]
                 behind = rules.catching_up and len(other.log) < len(node.log)
                 if node.waiting or behind or not other.up:
                     yield f"{word} (fails)", world
                     return
                 node = replace(node, read_only=True, clean=True)
-            case facts.Reclone():
+            case actions.Reclone():
                 donor = world.nodes[1 - me]
                 if not donor.up:
                     return
@@ -344,11 +358,13 @@ def _look(world: World, me: int, rules: Rules, *, late: bool) -> Look:
         session=session if node.up and node.session else "",
         peer=node.stale or _peer_of(world, 1 - me),
         job=None,
-        order="switchover" if late and world.lates == 1 else "",
+        # To go on without the owner takes more than one look.
+        order=rules.order if late and (world.lates == 1 or rules.order == "abandon") else "",
         strict=rules.strict,
         hold_s=0.0,
         fresh_name="x",
         revokes=rules.revocation,
+        room_bytes=node.room,
     )
 
 
@@ -389,6 +405,7 @@ def _peer_of(world: World, who: int) -> Peer:
         gtid_binlog_state=_state(node.log) if node.up else None,
         gtid_io_pos=_pos((*node.log, *node.relay)) if node.up else "",
         session=str(node.session) if node.up and node.session else "",
+        room_bytes=node.room,
     )
 
 
@@ -458,6 +475,7 @@ def _timeless(progress: Progress) -> Progress:
         broken_since_s=past(progress.broken_since_s),
         streamed_s=past(progress.streamed_s),
         retried_s=-LONG,
+        left_s=-LONG,
     )
 
 

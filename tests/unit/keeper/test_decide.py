@@ -6,20 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from bastide.keeper.decide import DENIED, DETACHED_S, ERRANT_S, GRACE_S, PURGED, decide
-from bastide.keeper.facts import (
+from bastide.keeper.actions import (
     Clone,
     CloseForWrites,
     Follow,
     Initialise,
     OpenForWrites,
-    Record,
     ResumeReplication,
     SemiSync,
     SetPosition,
     StartServer,
     WriteRecord,
 )
+from bastide.keeper.decide import DENIED, DETACHED_S, ERRANT_S, GRACE_S, PURGED, decide
+from bastide.keeper.facts import Record
 from tests.unit.keeper.worlds import (
     PRIMARY,
     REPLICA,

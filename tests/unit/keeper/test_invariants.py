@@ -5,21 +5,10 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bastide.keeper.actions import CloseForWrites, Follow, Initialise, OpenForWrites, SemiSync, WriteRecord
 from bastide.keeper.datadir import Contents
 from bastide.keeper.decide import decide
-from bastide.keeper.facts import (
-    CloseForWrites,
-    Follow,
-    Initialise,
-    Observation,
-    OpenForWrites,
-    Peer,
-    Record,
-    Replication,
-    SemiSync,
-    Server,
-    WriteRecord,
-)
+from bastide.keeper.facts import Observation, Peer, Record, Replication, Server
 from bastide.keeper.gtid import find_errant
 from tests.unit.keeper.worlds import START
 

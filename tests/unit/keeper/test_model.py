@@ -10,18 +10,22 @@ from collections import deque
 
 import pytest
 
+from bastide.keeper.room import LOW_BYTES
 from tests.unit.keeper.model import NAMES, Rules, World, squeeze, start, successors
 
 TWO, LOST = "two servers take writes", "an acknowledged write is lost"
 WIDE = os.environ.get("BASTIDE_MODEL") == "wide"
 
 
-def judge(world: World, *, rogue: bool, late: bool = False) -> str | None:
+def judge(world: World, *, rogue: bool, late: bool = False, given_up: bool = False) -> str | None:
     """What is wrong with this world. `rogue`: a second writer is expected, and only what the owner holds counts. `late`:
-    the fence is about to kill; whose lease ran out counts for no writer any more."""
+    the fence is about to kill; whose lease ran out counts for no writer any more. `given_up`: an operator took it upon
+    himself to lose writes."""
     writable = [node for node in world.nodes if node.up and not node.read_only and (node.lease or not late)]
     if len(writable) > 1 and not rogue:
         return TWO
+    if given_up:
+        return None
     # Whoever may serve next without a human has everything; whoever serves now shows everything.
     owner = world.nodes[NAMES.index(world.seat.owner)]
     judged = [owner] if rogue else [owner, *writable]
@@ -31,7 +35,13 @@ def judge(world: World, *, rogue: bool, late: bool = False) -> str | None:
 
 
 def explore(
-    world: World, rules: Rules, *, rogue: bool = False, late: bool = False, most: int = 500_000
+    world: World,
+    rules: Rules,
+    *,
+    rogue: bool = False,
+    late: bool = False,
+    given_up: bool = False,
+    most: int = 500_000,
 ) -> tuple[int, str | None, str]:
     """Breadth first: how many worlds, the first fault, and the shortest way to it."""
     world = squeeze(world)
@@ -39,7 +49,7 @@ def explore(
     queue = deque([world])
     while queue:
         at = queue.popleft()
-        fault = judge(at, rogue=rogue, late=late)
+        fault = judge(at, rogue=rogue, late=late, given_up=given_up)
         if fault:
             return len(came), fault, way(came, at)
         assert len(came) < most, "the bound is too wide"
@@ -75,6 +85,51 @@ def test_no_interleaving_loses_a_write_or_has_two_writers(
     print(f"{worlds} worlds")
     assert fault is None, f"{fault}:\n{how}"
     assert worlds > 300, "that was hardly a search"
+
+
+# Disks that fill up, of either host, a little or to the end.
+@pytest.mark.parametrize(
+    ("writes", "kills", "losses", "lates", "fills"),
+    [
+        (2, 0, 0, 0, 1),
+        (1, 1, 0, 0, 1),
+        (1, 0, 1, 0, 1),
+        (1, 0, 0, 0, 2),
+        *[(1, 1, 0, 1, 1), (2, 0, 1, 0, 1)] * WIDE,
+    ],
+)
+def test_who_leaves_for_want_of_room_loses_nothing(
+    writes: int, kills: int, losses: int, lates: int, fills: int
+) -> None:
+    world = start(writes=writes, kills=kills, losses=losses, lates=lates, fills=fills)
+    worlds, fault, how = explore(world, Rules())
+    print(f"{worlds} worlds")
+    assert fault is None, f"{fault}:\n{how}"
+    assert worlds > 300, "that was hardly a search"
+
+
+def test_who_has_no_room_leaves_in_the_model_too() -> None:
+    """The control: such worlds are visited, or the test above would prove nothing."""
+    world = squeeze(start(writes=0, kills=0, losses=0, lates=0, fills=1))
+    seen, queue = {world}, deque([world])
+    while queue:
+        for _, after in successors(queue.popleft(), Rules()):
+            after = squeeze(after)
+            if after not in seen:
+                seen.add(after)
+                queue.append(after)
+    for left in (LOW_BYTES - 1, 0):
+        full = [w for w in seen if w.nodes[0].room == left]
+        assert any(w.seat.owner == "db2" and w.seat.phase == "open" for w in full), left
+    assert not any(w.seat.owner == "db2" for w in seen if w.nodes[0].room > LOW_BYTES)
+
+
+def test_an_operator_who_gives_up_an_owner_makes_no_second_writer() -> None:
+    world, rules = start(writes=1, kills=1, losses=0, lates=2, alone=True), Rules(order="abandon")
+    worlds, fault, how = explore(world, rules, given_up=True)
+    assert fault is None, f"{fault}:\n{how}"
+    assert worlds > 300
+    assert explore(world, rules)[1] == LOST, "the control: it is about losing what only the owner has"
 
 
 def test_without_fencing_two_servers_take_writes() -> None:

@@ -6,23 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from bastide.keeper.facts import (
+from bastide.keeper.actions import (
     CloseAndWait,
     Decision,
     Follow,
     ForgetReplication,
-    Look,
     OpenForWrites,
-    Peer,
-    Progress,
     Propose,
     Reclone,
-    Record,
-    Replication,
     SemiSync,
-    Server,
     SyncRelay,
 )
+from bastide.keeper.facts import Look, Peer, Progress, Record, Replication, Server
 from bastide.keeper.follow import NEAR, STRAY_S
 from bastide.keeper.seat import Seat, Standby
 from bastide.keeper.takeover import FORGET_S, VACANT_S, decide

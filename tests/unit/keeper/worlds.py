@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from bastide.keeper.actions import Decision
 from bastide.keeper.decide import decide
-from bastide.keeper.facts import Decision, Memory, Observation, Peer, Record, Replication, Server
+from bastide.keeper.facts import Memory, Observation, Peer, Record, Replication, Server
 
 START = Memory(started_s=0.0)
 PRIMARY = Record(role="primary", epoch=1)
