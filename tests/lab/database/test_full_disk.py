@@ -71,9 +71,3 @@ def test_without_that_rule_every_write_hangs(small: Commands) -> None:
     )
     assert row["outage_write_s"] > 20 and row["lost"] == 0, row
     assert await_pair(small, within_s=120) == primary, "nobody took over"
-
-
-def test_a_standby_without_room_is_done_without(small: Commands) -> None:
-    row = drilled(small, "full:standby")
-    assert row["evidence"]["before"]["primary"] == row["evidence"]["after"]["primary"]
-    await_pair(small)
