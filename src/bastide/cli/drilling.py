@@ -24,7 +24,7 @@ from bastide.drill.chosen import choose_scenarios, known_scenarios
 from bastide.drill.ground import Ground, ShellFailed
 from bastide.drill.load import Site
 from bastide.drill.outcome import Outcome, untested_row
-from bastide.drill.refusals import FaultWithoutEffect
+from bastide.drill.refusals import FaultRefused, FaultWithoutEffect
 from bastide.drill.report import render_report
 from bastide.drill.run import run_scenario
 from bastide.drill.scenario import Scenario
@@ -49,6 +49,8 @@ class Running:
     report: Path | None
     hold_s: float | None = None
     """Instead of what the scenarios say."""
+    alone: bool = False
+    """There is one scenario: where its fault cannot be made here, that is the answer, not a row among others."""
     series: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def run(self, scenario: Scenario, progress: Progress, label: str) -> dict[str, Any]:
@@ -59,6 +61,10 @@ class Running:
         try:
             with progress.step(f"{label} {scenario.name}"):
                 outcome = run_scenario(ground, scenario, _site(ground, self.path))
+        except FaultRefused as refused:
+            if self.alone:
+                raise
+            row = untested_row(scenario, f"{refused}; {refused.hint}")
         except (FaultWithoutEffect, ShellFailed, AskFailed) as failure:
             # What was broken was put back before this came here.
             row = untested_row(scenario, str(failure))
@@ -98,6 +104,7 @@ def seconds_of(option: str, text: str | None) -> float | None:
 def drill_scenarios(running: Running, scenarios: Sequence[Scenario]) -> list[dict[str, Any]]:
     """Each in turn."""
     progress, rows = Progress(running.mode), []
+    running.alone = len(scenarios) == 1
     for number, scenario in enumerate(scenarios, 1):
         rows.append(running.run(scenario, progress, f"{number}/{len(scenarios)}"))
         running.write(rows, 0)
