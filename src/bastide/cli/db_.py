@@ -42,15 +42,9 @@ def _order(name: str, summary: str, question: str, *, replica: bool = False) -> 
         if not replica and host:
             raise click.UsageError(f"'{name}' takes no host: the keepers know who is primary and who stands by")
         target, state = options.chosen_target(), _observed(options)
-        if state.failover == "manual":
-            raise OrderRefused(
-                "this database changes its primary by hand only",
-                "set `database.failover: automatic`, then bastide apply",
-            )
-        if replica and host not in [m.host for m in state.members]:
-            raise click.UsageError(
-                f"'{host}' is no database host; there are: {', '.join(m.host for m in state.members)}"
-            )
+        _refuse_manual(state)
+        if replica:
+            _refuse_unknown(state, str(host))
         asked = (
             str(host)
             if replica
@@ -95,9 +89,8 @@ def abandon(options: Options, typed: str | None, host: str) -> int:
     from bastide.project.database import OrderRefused, give_order
 
     target, state = options.chosen_target(), _observed(options)
-    names = [m.host for m in state.members]
-    if host not in names:
-        raise click.UsageError(f"'{host}' is no database host; there are: {', '.join(names)}")
+    _refuse_manual(state)
+    _refuse_unknown(state, host)
     left = next((m for m in state.members if m.host != host and m.state != "silent"), None)
     if left is None:
         raise OrderRefused(f"no database host but {host} answers, so there is none to go on with", "bastide status")
@@ -114,6 +107,22 @@ def abandon(options: Options, typed: str | None, host: str) -> int:
         )
     click.echo(give_order(target, left.host, "abandon"))
     return 0
+
+
+def _refuse_manual(state: DatabaseState) -> None:
+    from bastide.project.database import OrderRefused
+
+    if state.failover == "manual":
+        raise OrderRefused(
+            "this database changes its primary by hand only",
+            "set `database.failover: automatic`, then bastide apply",
+        )
+
+
+def _refuse_unknown(state: DatabaseState, host: str) -> None:
+    names = [member.host for member in state.members]
+    if host not in names:
+        raise click.UsageError(f"'{host}' is no database host; there are: {', '.join(names)}")
 
 
 def _observed(options: Options) -> DatabaseState:
