@@ -15,6 +15,7 @@ from typing import Protocol
 
 from bastide.lab import client as lab_client
 from bastide.lab.addressing import local_domain
+from bastide.lab.disk import read_papers
 from bastide.lab.errors import LabError
 from bastide.lab.image import ensure_image
 from bastide.lab.machines import MachineEvent, MachineSpec, machine_state, raise_machines, stop_machine
@@ -90,6 +91,12 @@ def _raise_machines(
         )
 
     raise_all()
+    if disk_bytes is not None:
+        kept = [name for name in plan.private if read_papers(project.lab_name, name).spec.disk_bytes != disk_bytes]
+        if kept:
+            say(
+                f"{', '.join(kept)}: there already, and keeps the disk that it has (bastide destroy makes room for another)"
+            )
     if outdated:
         # Another role may have given a machine another network: it boots again with it, on the same disk.
         again = tuple(outdated)

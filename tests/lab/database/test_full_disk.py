@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.lab.commands import Commands
-from tests.lab.database.ledger import DATABASES, await_pair, make_table
+from tests.lab.database.conftest import raised
+from tests.lab.database.ledger import DATABASES, await_pair
 from tests.lab.database.tampering import NO_ROOM, tampered
 
 pytestmark = pytest.mark.lab
@@ -21,19 +19,8 @@ pytestmark = pytest.mark.lab
 @pytest.fixture(scope="module")
 def small() -> Iterator[Commands]:
     """As the other tests' pair, each machine on a disk of 3 GB."""
-    folder = Path(tempfile.mkdtemp(prefix="bastide-full-")) / "project"
-    shutil.copytree(
-        Path(__file__).parent / "project", folder, ignore=shutil.ignore_patterns(".bastide", "__pycache__")
-    )
-    commands = Commands(spec=folder / "bastide.yaml")
-    try:
-        commands.do("up", "--disk", "3G", timeout_s=300)
-        await_pair(commands)
-        make_table(commands)
+    with raised("--disk", "3G") as commands:
         yield commands
-    finally:
-        commands.run("destroy", "--yes", timeout_s=120)
-        shutil.rmtree(folder.parent)
 
 
 def drilled(small: Commands, scenario: str) -> dict[str, Any]:
@@ -47,7 +34,8 @@ def drilled(small: Commands, scenario: str) -> dict[str, Any]:
     return dict(row)
 
 
-def test_machines_have_disks_of_their_own(small: Commands) -> None:
+def test_machines_have_disks_of_their_own_and_keep_them(small: Commands) -> None:
+    assert "keeps the disk" in small.run("up", "--disk", "5G").stderr
     size = int(small.ask("db1", "df --output=size -B1 / | tail -1"))
     assert 2 << 30 < size <= 3 << 30
 
