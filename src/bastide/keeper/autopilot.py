@@ -253,6 +253,7 @@ class Autopilot:
         """From a thread of its own, the moment it ends."""
         if self._guard.process == process:
             self._announcer.say({self._settings.host: "down"})
+        self._board.server_ended()
         self._wake.set()
 
     def _complain(self, line: str) -> None:

@@ -7,8 +7,9 @@ Holds: `/primary` is 200 only while the lease runs at the moment of the answer, 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -49,14 +50,27 @@ class Board:
         """This primary hands over: it is none any more for whoever asks."""
         self._seen: SeatView | None = None
         """The latest in which the server answered."""
+        self._ended_s = float("-inf")
+        self._lock = threading.RLock()
 
     def put(self, view: SeatView) -> None:
         """Replace what is said."""
+        with self._lock:
+            self._put(_without_server(view) if view.look.now_s < self._ended_s else view)
+
+    def _put(self, view: SeatView) -> None:
         if view.look.server is not None:
             self._seen = view
         elif not view.look.process:
             self._seen = None
         self.view = view
+
+    def server_ended(self) -> None:
+        """What the loop saw of the server is no more, and its next look may wait for an answer of etcd's."""
+        with self._lock:
+            self._ended_s = now_s()
+            if self.view is not None:
+                self.put(self.view)
 
     def answer(self, path: str) -> tuple[int, dict[str, Any]]:
         """Status code and JSON for a path."""
@@ -136,6 +150,14 @@ class Board:
         look = view.look
         replica = view.decision.state == "running" and look.server is not None and look.server.read_only
         return replica or self._primary(view, now)
+
+
+def _without_server(view: SeatView) -> SeatView:
+    """The same, if its server has died since."""
+    decision = view.decision
+    if decision.state == "running":
+        decision = Decision(state="starting", message="the server ended")
+    return replace(view, look=replace(view.look, process=False, server=None), decision=decision)
 
 
 def describe_seat(settings: Settings, view: SeatView) -> dict[str, Any]:

@@ -246,10 +246,14 @@ def test_a_bad_request_id_is_replaced(town: Town) -> None:
 def test_connections_to_the_application_hosts_are_reused(town: Town) -> None:
     for _ in range(12):
         assert town.curl("-o", "/dev/null", "https://web.web1.shop.internal:8443/?[1-10]")[0] == 200
-    logs = {name: f"{name}/var/log/bastide/nginx-{name[:3]}.tsv" for name in town.machines}
-    numbers = {name: [int(r[10]) for r in _rows(town.folder / log)] for name, log in logs.items()}
+    logs = {name: town.folder / f"{name}/var/log/bastide/nginx-{name[:3]}.tsv" for name in town.machines}
+    asked = 12 * (10 + 1)
+    # nginx writes a request's line after its answer.
+    wait_until(lambda: len(_rows(logs["web1"])) >= asked)
+    wait_until(lambda: len(_rows(logs["app1"]) + _rows(logs["app2"])) >= asked)
+    numbers = {name: [int(r[10]) for r in _rows(log)] for name, log in logs.items()}
     assert numbers["web1"].count(1) == 12, "the control: each curl comes by a connection of its own"
-    assert len(numbers["app1"] + numbers["app2"]) == len(numbers["web1"]) >= 120
+    assert len(numbers["app1"] + numbers["app2"]) == len(numbers["web1"]) == asked
     assert (numbers["app1"] + numbers["app2"]).count(1) == 2, "one connection to each application host"
 
 
