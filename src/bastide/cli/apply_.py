@@ -32,6 +32,7 @@ def command(
     With a PLANFILE of `bastide plan --out`: exactly that, or nothing when the world moved since.
     """
     from bastide.apply.early import EarlyConversations
+    from bastide.cli import exit_codes
     from bastide.cli.progress import Progress
     from bastide.project.remembered import Asked, recall
 
@@ -59,7 +60,7 @@ def command(
     elif result.ok:
         changed = sum(h.outcome == "changed" for h in result.hosts.values())
         click.echo(f"{result.changes} changes on {changed} of {len(result.hosts)} hosts")
-    return 0 if result.ok else 1
+    return exit_codes.applied(result)
 
 
 def _look_again(

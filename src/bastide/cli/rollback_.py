@@ -28,6 +28,7 @@ def command(
 
     from bastide.apply.journal import current_user
     from bastide.apply.result import result_json
+    from bastide.cli import exit_codes
     from bastide.cli.applying import apply_settings, run_apply
     from bastide.cli.hosts import check_hosts
     from bastide.cli.progress import Progress
@@ -67,4 +68,4 @@ def command(
         print_json({**result_json(result), "to": found.number})
     elif result.ok:
         click.echo(f"{names}: as apply {found.number} left them; the spec is unchanged")
-    return 0 if result.ok else 1
+    return exit_codes.applied(result)

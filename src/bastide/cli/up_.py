@@ -21,6 +21,7 @@ def command(options: Options, disk: str | None, as_json: bool) -> int:
     from datetime import UTC, datetime
 
     from bastide.apply.early import EarlyConversations
+    from bastide.cli import exit_codes
     from bastide.cli.applying import apply_target
     from bastide.cli.progress import Progress
     from bastide.lab.addressing import local_domain
@@ -37,7 +38,7 @@ def command(options: Options, disk: str | None, as_json: bool) -> int:
     with EarlyConversations() as early:
         result, _ = apply_target(target, progress, only=frozenset(), early=early)
     if not result.ok:
-        return 1
+        return exit_codes.applied(result)
     assert target.lab is not None
     with progress.step("the address answers"):
         url = f"https://{local_domain(project.spec)}/"
