@@ -22,6 +22,9 @@ from bastide.spec.model import Spec
 __all__ = ["ReleaseFailed", "build_releases"]
 
 Progress = Callable[[str], None]
+STAMP = "release-stamp"
+"""A file beside the store: while it is there, an application's release carries it, and the same code is another release
+(what a drill deploys)."""
 
 
 def build_releases(
@@ -34,7 +37,8 @@ def build_releases(
     releases = {}
     if spec.app.kind != "static" or any("web" in host.roles for host in spec.hosts.values()):
         on_progress("packing the application")
-        releases["app"] = _store("app", _application(spec, base, store, on_progress), store)
+        application = _application(spec, base, store, on_progress) + _stamp(store.parent / STAMP)
+        releases["app"] = _store("app", application, store)
     for index, (prefix, path) in enumerate(spec.web.static.items()):
         on_progress(f"packing the static files of {prefix}")
         name = f"static-{index}"
@@ -52,6 +56,14 @@ def _application(spec: Spec, base: Path, store: Path, on_progress: Progress) -> 
         packages = install_dependencies(spec.app, folder, store.parent / "site-packages", on_progress)
         entries += [entry.below("site-packages") for entry in collect_tree(packages, ())]
     return entries
+
+
+def _stamp(file: Path) -> list[Entry]:
+    try:
+        file.open().close()  # not only looked for: what a compilation opens is what it depends on
+    except FileNotFoundError:
+        return []
+    return [Entry(name=".bastide-release", source=file)]
 
 
 def _user_tree(spec: Spec, folder: Path, on_progress: Progress) -> list[Entry]:

@@ -17,7 +17,7 @@ from bastide.drill.network_faults import LosePackets, PartHosts
 from bastide.drill.refusals import FaultRefused
 from bastide.drill.scenario import ON_SERVERS, FaultSpec
 from bastide.drill.service_faults import CrashServices, FreezeServices, KillServices
-from bastide.drill.works import RotateCertificates, SwitchOver
+from bastide.drill.works import DeployRelease, RotateCertificates, SwitchOver
 
 
 class Fault(Protocol):
@@ -61,6 +61,8 @@ def make_fault(spec: FaultSpec, ground: Ground) -> Fault:
             return SwitchOver(spec, ground)
         case "rotate":
             return RotateCertificates(spec, ground)
+        case "deploy":
+            return DeployRelease(spec, ground)
         case _:
             raise FaultRefused(
                 f"{spec}: this fault is not for {'services' if services else 'hosts'}", "bastide drill --list"

@@ -20,7 +20,7 @@ NOT_DAEMONS = frozenset({"nftables", "system", "sshd"})
 """Settings of the kernel, and our own way in: nothing of these can die under a request."""
 HOLD_S = 6.0
 _LOSS = 0.2
-_PASSING: frozenset[Kind] = frozenset({"crash", "reboot", "loss", "switchover", "rotate"})
+_PASSING: frozenset[Kind] = frozenset({"crash", "reboot", "loss", "switchover", "rotate", "deploy"})
 """Faults after which the part is there again by itself, or is there all the time: reads and writes go on."""
 
 
@@ -63,6 +63,7 @@ def all_scenarios(topology: Topology) -> Iterator[Scenario]:
     if any(host.votes for host in topology.hosts.values()):
         yield make_scenario("switchover", ())
     yield make_scenario("rotate", ())
+    yield make_scenario("deploy", ())
 
 
 def make_scenario(kind: Kind, targets: tuple[str, ...], *, peers: tuple[str, ...] = ()) -> Scenario:
@@ -86,6 +87,11 @@ def parse_name(name: str) -> Scenario:
 
 def expect_predicted(fault: FaultSpec, topology: Topology, facts: Facts) -> Expectation:
     """What `policy` says of that loss. `fault` has plain names by now."""
+    if fault.kind == "deploy":
+        # Drained one after the other, where there is another.
+        stand_in = len(topology.tier("web")) > 1 and len(topology.tier("app")) != 1
+        why = "hosts are drained one after the other" if stand_in else "its only host starts it anew"
+        return Expectation(reads="go_on", writes="go_on", why=why, failed=0 if stand_in else None)
     if fault.kind in _PASSING:
         return Expectation(reads="go_on", writes="go_on", why="it passes, or something takes over")
     if fault.kind == "part":
@@ -131,5 +137,6 @@ def _hypothesis(fault: FaultSpec) -> str:
         "full": f"The disk of {what} is full: what only reads goes on, and what writes, where another can take over.",
         "switchover": "Another database becomes primary as planned work.",
         "rotate": "Every certificate is replaced by a rolling apply under load.",
+        "deploy": "The application is released anew under load, and no visitor notices.",
     }
     return words[fault.kind]

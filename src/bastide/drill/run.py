@@ -1,6 +1,7 @@
 """One scenario from beginning to end: load, break, hold, restore, prove, judge.
 
-In: Ground, Scenario, Site. Out: `Outcome`. Raises DrillRefused (nothing was touched), FaultWithoutEffect, NotRestored.
+In: Ground, Scenario, Site. Out: `Outcome`. Raises DrillRefused or FaultRefused (nothing was touched), FaultWithoutEffect,
+NotRestored.
 Holds: what is broken stands in the journal before it breaks; however this ends (an error, Ctrl-C, SIGTERM), it is put back
 before anything else happens, and interrupting that has no effect; after `kill -9` the next drill does it.
 """
@@ -26,6 +27,7 @@ from bastide.drill.restore import await_whole, end_fault
 from bastide.drill.rows import read_rows
 from bastide.drill.scenario import Expectation, Scenario
 from bastide.drill.targets import Facts, resolve_fault
+from bastide.drill.works import APPLYING, refuse_changes
 
 STEADY_S, AFTER_S = 2.0, 1.5
 """The load runs so long before the fault, and after everything is whole."""
@@ -37,6 +39,8 @@ def run_scenario(ground: Ground, scenario: Scenario, site: Site) -> Outcome:
     before = refuse_unwell(ground)
     spec = resolve_fault(scenario.fault, ground.topology, before)
     fault = make_fault(spec, ground)
+    if spec.kind in APPLYING:
+        refuse_changes(ground)
     expect = scenario.expect or expect_predicted(spec, ground.topology, before)
     load = Load(ground, site)
     state = ground.target.state

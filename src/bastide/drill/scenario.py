@@ -12,7 +12,7 @@ from typing import Literal
 
 Course = Literal["go_on", "stop"]
 """What reads or writes are expected to do while the fault lasts: go on (after a takeover, perhaps), or stop."""
-Kind = Literal["kill", "crash", "freeze", "cut", "reboot", "loss", "part", "full", "switchover", "rotate"]
+Kind = Literal["kill", "crash", "freeze", "cut", "reboot", "loss", "part", "full", "switchover", "rotate", "deploy"]
 KINDS: dict[Kind, str] = {
     "kill": "a host loses power; a service is killed, and stays away",
     "crash": "a service is killed once (SIGKILL) and left to whoever restarts it",
@@ -24,10 +24,11 @@ KINDS: dict[Kind, str] = {
     "full": "a host's disk is full (in labs whose machines have disks of their own: bastide up --disk 4G)",
     "switchover": "another database is made primary, as planned work",
     "rotate": "every certificate is issued anew and brought to its host by a rolling apply",
+    "deploy": "the application's code is rolled out as another release, and back",
 }
-ON_SERVERS: frozenset[Kind] = frozenset({"kill", "crash", "freeze", "reboot", "switchover"})
+ON_SERVERS: frozenset[Kind] = frozenset({"kill", "crash", "freeze", "reboot", "switchover", "deploy"})
 """What can be done to servers and undone over SSH; of `kill` and `freeze` only services."""
-WHOLE: frozenset[Kind] = frozenset({"switchover", "rotate"})
+WHOLE: frozenset[Kind] = frozenset({"switchover", "rotate", "deploy"})
 """What is done to the whole, and so has no target."""
 WITHIN_S = 30.0
 """How long a takeover may take unless a scenario says otherwise: it tells "goes on" from "stops", no more."""

@@ -130,6 +130,22 @@ def test_an_unwell_system_is_left_alone(pair: Commands) -> None:
     pair.await_healthy()
 
 
+def test_a_release_is_rolled_out_under_load_and_back(pair: Commands) -> None:
+    running = "readlink /proc/[0-9]*/cwd | grep ^/srv/bastide/app/ | sort -u"
+    before = pair.ask("app1", running)
+    code, found = drill(pair, "deploy")
+    assert code == 0, found["deploy"]["reasons"]
+    assert found["deploy"]["evidence"]["effect"] == {"released on": ["app1"]} and found["deploy"]["lost"] == 0
+    assert pair.ask("app1", running) == before, "back on what the spec says"
+    text = pair.spec.read_text()
+    pair.spec.write_text(text + "web: {workers: 2}\n")
+    try:
+        refused = pair.run("drill", "deploy", timeout_s=_LONG_S)
+        assert refused.returncode == 1 and "not what the spec says" in refused.stderr, refused.stderr
+    finally:
+        pair.spec.write_text(text)
+
+
 def test_this_computers_own_disk_is_not_filled(pair: Commands) -> None:
     await_pair(pair, within_s=120)
     refused = pair.run("drill", "full:primary", timeout_s=_LONG_S)

@@ -59,6 +59,17 @@ def test_a_release_holds_the_code_without_what_is_excluded(project: Path) -> Non
     assert list(stored.parent.glob(".release-*")) == []
 
 
+def test_a_stamp_makes_another_release_of_the_same_code_while_it_is_there(project: Path) -> None:
+    before = build(spec_of(), project)
+    stamp = project.parent / "state" / releases.STAMP
+    stamp.write_text("a drill\n")
+    during = build(spec_of(), project)
+    assert during["app"].digest != before["app"].digest and during["static-0"] == before["static-0"]
+    assert names(project, during["app"]) == names(project, before["app"]) | {".bastide-release"}
+    stamp.unlink()
+    assert build(spec_of(), project) == before
+
+
 def test_the_same_files_elsewhere_at_another_time_by_another_user_are_the_same_release(project: Path) -> None:
     first = build(spec_of(), project)
     copy = project.parent / "elsewhere/project"

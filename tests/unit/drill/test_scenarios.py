@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from bastide.drill import works
 from bastide.drill.campaign import CampaignFile, choose_next, distributions, pool_names
 from bastide.drill.chosen import choose_scenarios, known_scenarios
 from bastide.drill.files import ScenarioInvalid, read_folder, read_scenario, shipped_scenarios
 from bastide.drill.generated import expect_predicted, make_scenario, parse_name
-from bastide.drill.refusals import DrillRefused
+from bastide.drill.ground import Ground
+from bastide.drill.refusals import DrillRefused, FaultRefused
 from bastide.drill.scenario import FaultSpec
 from bastide.drill.targets import Facts, UnknownTarget, resolve_fault
 from bastide.spec.report import format_errors
@@ -129,6 +133,26 @@ def test_a_full_disk_stops_the_writes_of_databases_alone() -> None:
     assert expected(("server1",), BOARD, "server1") == ("go_on", "stop")
     assert expected(("server2",), BOARD, "server1") == ("go_on", "go_on")
     assert expected(("lb1", "web1", "app1"), STRONG, "db1") == ("go_on", "go_on")
+
+
+def test_a_release_is_noticed_by_nobody_where_another_host_stands_in() -> None:
+    fault = make_scenario("deploy", ()).fault
+    assert expect_predicted(fault, STRONG, FACTS).failed == 0
+    alone = make_spec({name: roles for name, roles in RESILIENT.items() if name != "app2"})
+    assert expect_predicted(fault, resolve_topology(alone), FACTS).failed is None
+
+
+@pytest.mark.parametrize(("code", "refused"), [(0, ""), (3, "not what the spec says"), (1, "cannot be compared")])
+def test_what_ends_in_an_apply_begins_only_where_nothing_else_is_to_be_applied(
+    code: int, refused: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(works, "_run", lambda *_: subprocess.CompletedProcess((), code, "", ""))
+    ground = Ground(target=cast("Any", None), topology=STRONG, lab="x")
+    if not refused:
+        works.refuse_changes(ground)
+        return
+    with pytest.raises(FaultRefused, match=refused):
+        works.refuse_changes(ground)
 
 
 def test_a_campaign_is_the_same_for_one_seed_and_goes_on_where_it_was(tmp_path: Path) -> None:
