@@ -12,6 +12,7 @@ from itertools import combinations
 from bastide.drill.scenario import KINDS, WHOLE, Expectation, FaultSpec, Kind, Scenario
 from bastide.drill.targets import Facts, UnknownTarget
 from bastide.policy.cutsets import predict
+from bastide.spec.parts import Role
 from bastide.topology.model import Topology
 
 HOST_KINDS: tuple[Kind, ...] = ("kill", "freeze", "cut", "reboot", "full")
@@ -20,6 +21,7 @@ NOT_DAEMONS = frozenset({"nftables", "system", "sshd"})
 """Settings of the kernel, and our own way in: nothing of these can die under a request."""
 HOLD_S = 6.0
 _LOSS = 0.2
+_NEXT: tuple[tuple[Role, Role], ...] = (("balancer", "web"), ("web", "app"))
 _PASSING: frozenset[Kind] = frozenset({"crash", "reboot", "loss", "switchover", "rotate", "deploy"})
 """Faults after which the part is there again by itself, or is there all the time: reads and writes go on."""
 
@@ -113,15 +115,27 @@ def _filled(fault: FaultSpec, topology: Topology, facts: Facts) -> Expectation:
 
 
 def _parted(fault: FaultSpec, topology: Topology, facts: Facts) -> Expectation:
-    """A primary that hears neither its standby nor (both ways) most voters is as good as lost; otherwise all goes on."""
-    voters = [h.name for h in topology.hosts.values() if h.votes]
-    cut_off = facts.primary in fault.targets and voters and 2 * len(set(voters) & set(fault.peers)) > len(voters)
-    if cut_off:
-        loss = predict(topology, (facts.primary or "",), primary=facts.primary)
+    """Whoever no longer hears any host of the next tier is as good as lost, and so is a primary that hears neither its
+    standby nor (both ways) most voters; otherwise all goes on."""
+    lost = [
+        host
+        for tier, needed in _NEXT
+        for host in fault.targets
+        if host in _names(topology, tier) and set() < _names(topology, needed) <= set(fault.peers)
+    ]
+    voters = {h.name for h in topology.hosts.values() if h.votes}
+    if facts.primary in fault.targets and voters and 2 * len(voters & set(fault.peers)) > len(voters):
+        lost.append(str(facts.primary))
+    if lost:
+        loss = predict(topology, lost, primary=facts.primary)
         return Expectation(
             reads="stop" if loss.reads else "go_on", writes="stop" if loss.writes else "go_on", why=loss.why
         )
     return Expectation(reads="go_on", writes="go_on", why="every tier still reaches the next one")
+
+
+def _names(topology: Topology, tier: Role) -> set[str]:
+    return {host.name for host in topology.tier(tier)}
 
 
 def _hypothesis(fault: FaultSpec) -> str:

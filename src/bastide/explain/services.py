@@ -26,8 +26,8 @@ _PRODUCTS: Mapping[str, _Product] = {
     "haproxy": _Product(
         why="It ends the visitors' TLS, bounds what one visitor may do, and spreads requests over the web servers that "
         "answer their health checks.",
-        down="Nothing is answered at this host's address. Its watcher lowers this balancer's priority, so that the "
-        "virtual address, if there is one, goes to another.",
+        down="Nothing is answered at this host's address. Its unit says so to keepalived, and the virtual address, if "
+        "there is one, goes to another. So it does when this balancer reaches no web server.",
     ),
     "keepalived": _Product(
         why="It holds the virtual address on one balancer, and takes it over on another when the holder falls silent.",

@@ -125,6 +125,18 @@ def test_expectations_are_what_audit_predicts() -> None:
     assert expect_predicted(everywhere, BOARD, Facts(primary="server1")).reads == "stop"
 
 
+def test_who_hears_nobody_of_the_next_tier_is_as_good_as_lost() -> None:
+    def expected(board: Topology, target: str, *peers: str) -> str:
+        return expect_predicted(
+            FaultSpec(kind="part", targets=(target,), peers=peers), board, FACTS
+        ).reads  # fmt: skip
+
+    assert expected(STRONG, "lb1", "web1", "web2") == "go_on", "another balancer takes its place"
+    alone = resolve_topology(make_spec({name: roles for name, roles in RESILIENT.items() if name != "lb2"}))
+    assert expected(alone, "lb1", "web1", "web2") == "stop" and expected(alone, "lb1", "web1") == "go_on"
+    assert expected(alone, "web1", "app1", "app2") == "go_on"
+
+
 def test_a_full_disk_stops_the_writes_of_databases_alone() -> None:
     def expected(targets: tuple[str, ...], board: Topology, primary: str) -> tuple[str, str]:
         found = expect_predicted(FaultSpec(kind="full", targets=targets), board, Facts(primary=primary))

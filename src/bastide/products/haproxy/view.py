@@ -66,6 +66,8 @@ from bastide.topology.flows import LOCAL_HAPROXY_METRICS
 
 LOG_FOLDER = "/var/log/bastide-haproxy"
 TRACK_FOLDER = "/run/bastide-vrrp"
+REACH_SOCKET = "/run/haproxy/reach.sock"
+"""Says 200 while a web server is there, 503 while none is: keepalived's host asks (products/keepalived/pass_on.sh)."""
 ONCE_SOCKET = "abns@bastide-once"
 
 HARD_STOP_S = 60.0
@@ -220,6 +222,8 @@ class HaproxyView:
     """The address that another balancer takes over; None where there is none."""
     track_folder: str | None
     """Where keepalived reads whether HAProxy serves; None without a virtual address."""
+    reach_socket: str | None
+    """Where it asks whether any web server is reached; None as well."""
     domains: tuple[str, ...]
     http_port: int
     https_port: int
@@ -279,6 +283,7 @@ def derive_view(context: HostContext) -> HaproxyView:
         log_keep_bytes=LOG_KEEP_BYTES,
         virtual_ip=topology.virtual_ip if topology.has_flow("balancer-vrrp") else None,
         track_folder=TRACK_FOLDER if topology.has_flow("balancer-vrrp") else None,
+        reach_socket=REACH_SOCKET if topology.has_flow("balancer-vrrp") else None,
         domains=topology.domains,
         http_port=_port(context, "internet-http"),
         https_port=https_port,

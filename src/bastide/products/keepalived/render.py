@@ -21,9 +21,10 @@ def render(context: HostContext) -> Fragment:
     config = f"{FOLDER}/keepalived.conf"
     return Fragment(
         product="keepalived",
-        packages=("iproute2", "keepalived"),
+        packages=("curl", "iproute2", "keepalived"),
         files=(
             File(path=config, content=render_template(_PACKAGE, "keepalived.conf.j2", view).encode()),
+            File(path=f"{FOLDER}/pass_on.sh", content=render_template(_PACKAGE, "pass_on.sh.j2", view).encode()),
             File(path=_UNIT, content=render_template(_PACKAGE, "keepalived.service.j2", view).encode()),
         ),
         units=(Unit(name="keepalived.service", reload_on=(f"{FOLDER}/",)),),

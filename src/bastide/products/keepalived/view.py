@@ -10,6 +10,10 @@ Decisions that are not obvious
 - HAProxy's health arrives by a file that HAProxy's own unit writes (0.13-0.18 s until the address has moved; a
   script runs once a second at best, and `track_process` does not work in containers). Without HAProxy the file
   says 1, so a host never holds an address behind which nothing listens.
+- A balancer may lose its way to the web servers (its card in the private network, its certificate) and still be
+  heard by the other in the public one. The holder then passes the address on, once (`pass_on.sh`): the other may reach
+  them. Not by priority: with `nopreempt` a lower one moves nothing; not for as long as it lasts: where all web servers
+  are gone somebody has to say so to visitors.
 - keepalived killed -9 leaves the address where it was, while the other balancer takes it too: the unit removes
   it whenever the daemon is gone, however it went, and before it starts.
 - Without `balancer.interface` no interface is written, and keepalived's own check refuses the file before
@@ -21,13 +25,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bastide.products.context import HostContext
-from bastide.products.haproxy.view import TRACK_FOLDER
+from bastide.products.haproxy.view import REACH_SOCKET, TRACK_FOLDER
 from bastide.spec.values import IPAddress
 from bastide.topology.model import Host
 
 FOLDER = "/etc/bastide/keepalived"
 HIGHEST_PRIORITY = 250
 PRIORITY_STEP = 10
+PASS_ON_S = 4
+"""Two failures that are a second apart, and time for the other to take the address."""
+AGAIN_S = 60
+"""Web servers that come and go move the address once a minute at most."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +45,11 @@ class KeepalivedView:
     project: str
     host: str
     folder: str
+    track_folder: str
     track_file: str
+    reach_socket: str
+    pass_on_s: int
+    again_s: int
     interface: str
     """Empty when the spec names none."""
     router_id: int
@@ -60,7 +72,11 @@ def derive_view(context: HostContext) -> KeepalivedView:
         project=spec.name,
         host=context.host.name,
         folder=FOLDER,
+        track_folder=TRACK_FOLDER,
         track_file=f"{TRACK_FOLDER}/haproxy_down",
+        reach_socket=REACH_SOCKET,
+        pass_on_s=PASS_ON_S,
+        again_s=AGAIN_S,
         interface=spec.balancer.interface or "",
         router_id=spec.balancer.router_id,
         priority=max(1, HIGHEST_PRIORITY - PRIORITY_STEP * balancers.index(context.host)),

@@ -139,3 +139,23 @@ def test_a_machine_that_vanishes_costs_no_get(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert {line.rsplit(" ", 1)[1] for line in found["told"]} == {"200"}, found
     assert 1 < found["longest"] < 15
+
+
+def test_it_says_whether_any_web_server_is_there(tmp_path: Path) -> None:
+    context = scene.context(ports=scene.moved_ports(), balancer={"virtual_ip": "192.0.2.10", "interface": "pub0"})
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(scene.web_server(context, name, tmp_path)) for name in ("web1", "web2")]
+        edge = stack.enter_context(scene.edge(context, tmp_path))
+        asked = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket"]
+        asked += [str(edge.root / "run/haproxy/reach.sock"), "http://reach/"]
+
+        def said() -> str:
+            return subprocess.run(asked, check=True, capture_output=True, text=True).stdout
+
+        wait_until(lambda: "UP" in edge.command("show stat") and said() == "200")
+        servers[0].process.kill()
+        down = re.compile(r"^web,web1,.*,DOWN,", re.MULTILINE)
+        wait_until(lambda: down.search(edge.command("show stat")))
+        assert said() == "200", "one is left"
+        servers[1].process.kill()
+        wait_until(lambda: said() == "503")

@@ -5,16 +5,20 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import socketserver
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from bastide.products.keepalived.render import render
+from bastide.products.keepalived.view import PASS_ON_S
 from tests.unit.products.haproxy import scene
 from tests.waiting import wait_until
 
@@ -29,6 +33,27 @@ pytestmark = [
 VIRTUAL = "192.0.2.10"
 
 
+class Reach(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """HAProxy's word on whether it reaches a web server."""
+
+    daemon_threads = True
+    code = 200
+
+
+class _Answer(BaseHTTPRequestHandler):
+    server: Reach
+
+    def do_GET(self) -> None:
+        self.send_response(self.server.code)
+        self.end_headers()
+
+    def address_string(self) -> str:
+        return "unix"
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Once a second."""
+
+
 @dataclass(kw_only=True)
 class Balancer:
     """A network namespace (held by a sleeping process) in which keepalived runs."""
@@ -38,6 +63,7 @@ class Balancer:
     config: Path
     track: Path
     daemon: subprocess.Popen[bytes] | None = None
+    reach: Reach
 
     def run(self, *argv: str) -> str:
         return subprocess.run(
@@ -80,8 +106,12 @@ def pair(tmp_path: Path) -> Iterator[tuple[Balancer, Balancer]]:
             holder = subprocess.Popen(["unshare", "--net", "sleep", "600"])
             stack.callback(holder.wait)
             stack.callback(holder.kill)
+            reach = stack.enter_context(Reach(str(root / "run/haproxy/reach.sock"), _Answer))
+            stack.callback(reach.shutdown)
+            threading.Thread(target=reach.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
             balancers.append(
                 Balancer(
+                    reach=reach,
                     holder=holder,
                     address=str(host.public),
                     config=config,
@@ -125,6 +155,28 @@ def test_the_address_moves_when_its_holder_fails_and_never_back_by_itself(pair: 
     first.haproxy(down=False)
     time.sleep(1.0)
     assert second.holds() and not first.holds(), "it came back by itself"
+
+
+def test_who_reaches_no_web_server_passes_the_address_on_and_once(pair: tuple[Balancer, Balancer]) -> None:
+    first, second = pair
+    first.start()
+    await_held(first)
+    second.start()
+    second.reach.code = 503
+    time.sleep(3.0)
+    assert first.holds() and not second.holds(), "the control: who does not hold it has nothing to pass on"
+
+    second.reach.code, first.reach.code = 200, 503
+    await_held(second)
+    wait_until(lambda: not first.holds())
+    time.sleep(PASS_ON_S + 2.0)
+    assert second.holds() and not first.holds(), "it came back by itself"
+
+    second.reach.code = 503
+    await_held(first)
+    wait_until(lambda: not second.holds())
+    time.sleep(PASS_ON_S + 2.0)
+    assert first.holds() and not second.holds(), "nobody reaches one: somebody has to say so"
 
 
 def test_of_two_owners_one_yields(pair: tuple[Balancer, Balancer]) -> None:

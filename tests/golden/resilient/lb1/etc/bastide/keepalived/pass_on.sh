@@ -1,0 +1,24 @@
+# Written by bastide from the spec of "shop"; changes here are lost.
+# keepalived runs this each second, and gives the virtual address away while it fails. It fails for 4 s where this
+# balancer holds the address and reaches no web server: another one may. Not again until a web server was reached, and not
+# within 60 s: where nobody reaches one the address comes back and stays, and visitors are told so.
+passed=/run/bastide-vrrp/passed_on
+read -r now _ </proc/uptime
+now=${now%.*}
+then=
+if [ -e "$passed" ]; then read -r then <"$passed"; fi
+
+if curl --silent --fail --output /dev/null --max-time 1 --unix-socket /run/haproxy/reach.sock http://reach/; then
+    if [ -n "$then" ] && [ $((now - then)) -ge 60 ]; then rm -f "$passed"; fi
+    exit 0
+fi
+if [ -n "$then" ]; then
+    [ $((now - then)) -ge 4 ]
+    exit
+fi
+# The file of HAProxy's unit speaks of a HAProxy that is not there.
+[ "$(cat /run/bastide-vrrp/haproxy_down 2>/dev/null)" = 0 ] || exit 0
+ip -oneline address show to 198.18.0.5/32 | grep -q . || exit 0
+echo "no web server is reached from here: passing 198.18.0.5/32 on" >&2
+echo "$now" >"$passed"
+exit 1
