@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from bastide.drill.certificate_faults import ExpireCertificates
 from bastide.drill.disk_faults import FillDisks
 from bastide.drill.ground import Ground
 from bastide.drill.host_faults import CutHosts, FreezeHosts, KillHosts, RebootHosts
@@ -57,6 +58,8 @@ def make_fault(spec: FaultSpec, ground: Ground) -> Fault:
             return PartHosts(spec, ground)
         case "full" if not services:
             return FillDisks(spec, ground)
+        case "expire" if not services:
+            return ExpireCertificates(spec, ground)
         case "switchover":
             return SwitchOver(spec, ground)
         case "rotate":

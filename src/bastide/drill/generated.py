@@ -15,7 +15,7 @@ from bastide.policy.cutsets import predict
 from bastide.spec.parts import Role
 from bastide.topology.model import Topology
 
-HOST_KINDS: tuple[Kind, ...] = ("kill", "freeze", "cut", "reboot", "full")
+HOST_KINDS: tuple[Kind, ...] = ("kill", "freeze", "cut", "reboot", "full", "expire")
 SERVICE_KINDS: tuple[Kind, ...] = ("kill", "crash", "freeze")
 NOT_DAEMONS = frozenset({"nftables", "system", "sshd"})
 """Settings of the kernel, and our own way in: nothing of these can die under a request."""
@@ -149,6 +149,7 @@ def _hypothesis(fault: FaultSpec) -> str:
         "loss": f"{what} loses a fifth of all packets, and the service goes on.",
         "part": f"{what} and {' and '.join(fault.peers)} do not hear each other, and never do two write.",
         "full": f"The disk of {what} is full: what only reads goes on, and what writes, where another can take over.",
+        "expire": f"What audit predicts for the loss of {what} is what happens when nobody believes its certificates.",
         "switchover": "Another database becomes primary as planned work.",
         "rotate": "Every certificate is replaced by a rolling apply under load.",
         "deploy": "The application is released anew under load, and no visitor notices.",

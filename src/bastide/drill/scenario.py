@@ -12,7 +12,9 @@ from typing import Literal
 
 Course = Literal["go_on", "stop"]
 """What reads or writes are expected to do while the fault lasts: go on (after a takeover, perhaps), or stop."""
-Kind = Literal["kill", "crash", "freeze", "cut", "reboot", "loss", "part", "full", "switchover", "rotate", "deploy"]
+Kind = Literal[
+    "kill", "crash", "freeze", "cut", "reboot", "loss", "part", "full", "expire", "switchover", "rotate", "deploy"
+]
 KINDS: dict[Kind, str] = {
     "kill": "a host loses power; a service is killed, and stays away",
     "crash": "a service is killed once (SIGKILL) and left to whoever restarts it",
@@ -22,6 +24,7 @@ KINDS: dict[Kind, str] = {
     "loss": "a host loses a share of all packets, both ways (SSH is spared)",
     "part": "a host and some others no longer hear each other; everybody else does",
     "full": "a host's disk is full (in labs whose machines have disks of their own: bastide up --disk 4G)",
+    "expire": "a host's certificates run out, all of them, and its services have read them again",
     "switchover": "another database is made primary, as planned work",
     "rotate": "every certificate is issued anew and brought to its host by a rolling apply",
     "deploy": "the application's code is rolled out as another release, and back",

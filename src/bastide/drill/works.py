@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from bastide.apply.releases import STAMP
-from bastide.drill.ground import Ground
+from bastide.drill.ground import Ground, ShellFailed
 from bastide.drill.refusals import FaultRefused, FaultWithoutEffect
 from bastide.drill.scenario import FaultSpec, Kind
 
-APPLYING: frozenset[Kind] = frozenset({"rotate", "deploy"})
+APPLYING: frozenset[Kind] = frozenset({"rotate", "deploy", "expire"})
 """Kinds that end in an apply."""
 CHANGES = 3
 """Exit code of `plan --exit-code`."""
@@ -53,6 +53,13 @@ def _run(ground: Ground, *words: str) -> subprocess.CompletedProcess[str]:
         argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_LONG_S, check=False,
         env={**os.environ, "NO_COLOR": "1"}, start_new_session=True,
     )  # fmt: skip
+
+
+def apply_again(ground: Ground) -> None:
+    """The hosts are what the spec says afterwards. Raises ShellFailed."""
+    done = _run(ground, "apply", "--yes")
+    if done.returncode:
+        raise ShellFailed("bastide apply", "failed", (done.stderr or done.stdout).strip().splitlines()[-5:])
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ class RotateCertificates(_Work):
 
     def end(self) -> None:
         """An apply that was interrupted is brought to its end."""
-        self.bastide("apply", "--yes")
+        apply_again(self.ground)
 
 
 class DeployRelease(_Work):
@@ -124,7 +131,7 @@ class DeployRelease(_Work):
     def end(self) -> None:
         """The release that was there before."""
         self._stamp.unlink(missing_ok=True)
-        self.bastide("apply", "--yes")
+        apply_again(self.ground)
 
     @property
     def _stamp(self) -> Path:

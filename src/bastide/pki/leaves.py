@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -17,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from bastide.pki.authority import Authority, is_issued_by
 from bastide.pki.certificates import (
+    LEAF_LIFE,
     LeafNames,
     alternative_names,
     belongs,
@@ -56,6 +57,16 @@ def ensure_identities(
             )
             for identity in identities
         }
+
+
+def issue_expired(
+    authority: Authority, identities: Sequence[Identity], internal_domain: str, now: datetime
+) -> Mapping[Identity, KeyPair]:
+    """Key pairs that ran out a day ago, to see who still believes them. Nothing is kept."""
+    then = now - LEAF_LIFE - timedelta(days=1)
+    return {
+        identity: _issue(authority, _names(identity, internal_domain), then) for identity in identities
+    }  # fmt: skip
 
 
 def ensure_edge(authority: Authority, domains: Sequence[str], now: datetime) -> KeyPair:
@@ -115,8 +126,7 @@ def _ensure(authority: Authority, directory: Path, names: LeafNames, now: dateti
             hint="open it with these domains and addresses first",
         )
     private_directory(directory)
-    leaf, key = issue_leaf(authority.intermediate, names, now)
-    issued = KeyPair(certificate_pem=certificate_pem(leaf) + authority.intermediate_pem, key_pem=key_pem(key))
+    issued = _issue(authority, names, now)
     # Interrupted between the two, the key does not belong to the certificate, and the next run issues both anew.
     # Not forced to disk: whatever a power cut leaves of them is recognised the same way.
     write_file(directory / "key.pem", issued.key_pem, durable=False)
@@ -149,3 +159,8 @@ def _says(leaf: x509.Certificate, names: LeafNames) -> bool:
         and alternatives == alternative_names(names)
         and (ExtendedKeyUsageOID.CLIENT_AUTH in usages) == names.client
     )
+
+
+def _issue(authority: Authority, names: LeafNames, now: datetime) -> KeyPair:
+    leaf, key = issue_leaf(authority.intermediate, names, now)
+    return KeyPair(certificate_pem=certificate_pem(leaf) + authority.intermediate_pem, key_pem=key_pem(key))

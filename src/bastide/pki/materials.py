@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from bastide.pki.authority import open_authority
+from bastide.pki.authority import Authority, open_authority
 from bastide.pki.errors import PkiError
 from bastide.pki.leaves import ensure_dashboards, ensure_edge, ensure_identities
 from bastide.pki.provided import load_certificate_files
@@ -48,14 +48,7 @@ def gather_materials(
             base / files.certificate, base / files.key, domains=topology.domains, now=now
         )
     dashboards = derive_dashboards(topology)
-    authority = open_authority(
-        state / "pki",
-        project=topology.name,
-        internal_domain=topology.internal_domain,
-        domains=(*topology.domains, *((tunnel_domain(topology.name),) if dashboards else ())),
-        addresses=tuple(one.address for one in dashboards),
-        now=now,
-    )
+    authority = authority_of(topology, state=state, now=now)
     return Materials(
         trust_anchor_pem=authority.trust_anchor_pem,
         identities=ensure_identities(authority, derive_identities(topology), topology.internal_domain, now),
@@ -64,6 +57,19 @@ def gather_materials(
         secrets=secrets,
         releases=releases,
         texts=texts,
+    )
+
+
+def authority_of(topology: Topology, *, state: Path, now: datetime) -> Authority:
+    """The project's authority, made on first use. Raises PkiError (RootKeyNeeded)."""
+    dashboards = derive_dashboards(topology)
+    return open_authority(
+        state / "pki",
+        project=topology.name,
+        internal_domain=topology.internal_domain,
+        domains=(*topology.domains, *((tunnel_domain(topology.name),) if dashboards else ())),
+        addresses=tuple(one.address for one in dashboards),
+        now=now,
     )
 
 

@@ -16,6 +16,7 @@ from bastide.apply.releases import build_releases
 from bastide.bundle.compile import compile_bundles
 from bastide.bundle.model import HostBundle
 from bastide.pki.materials import gather_materials
+from bastide.policy.materials import Materials
 from bastide.policy.secrets import derive_secrets
 from bastide.products.templates import use_compiled
 from bastide.project.target import Target
@@ -36,9 +37,17 @@ class Desired:
 
 
 def derive_desired(
-    target: Target, *, now: datetime, environ: Mapping[str, str], on_progress: Callable[[str], None]
+    target: Target,
+    *,
+    now: datetime,
+    environ: Mapping[str, str],
+    on_progress: Callable[[str], None],
+    alter: Callable[[Materials], Materials] = lambda materials: materials,
 ) -> Desired:
-    """Resolve, build releases, issue certificates, compile. Raises PkiError, SecretsMissing, ReleaseFailed."""
+    """Resolve, build releases, issue certificates, compile. Raises PkiError, SecretsMissing, ReleaseFailed.
+
+    `alter`: what a drill hands to the compiler instead of what was gathered.
+    """
     topology = resolve_topology(target.spec)
     _keep_compiled_templates(target.state / "templates")
     blobs = target.state / "blobs"
@@ -54,7 +63,7 @@ def derive_desired(
     )
     return Desired(
         topology=topology,
-        bundles=compile_bundles(target.spec, topology, materials),
+        bundles=compile_bundles(target.spec, topology, alter(materials)),
         blobs=blobs,
         from_environment=any(secret.env is not None for secret in derive_secrets(target.spec).values()),
     )
