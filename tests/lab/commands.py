@@ -27,6 +27,8 @@ from bastide.transport.endpoint import ssh_argv
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 STATE = ".bastide"
+_CONNECT_S = 15.0
+"""For a machine that is busy with something else: what the product allows is no promise of `ask`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +83,7 @@ class Commands:
         """
         endpoint = choose_target(open_project(self.spec, self.environment), "lab").endpoint(host)
         done = subprocess.run(
-            [*ssh_argv(endpoint), "sh -e"],
+            [*ssh_argv(endpoint, connect_s=_CONNECT_S), "sh -e"],
             input=script,
             capture_output=True,
             text=True,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -115,16 +116,18 @@ class Ledger:
 
     @property
     def outage_s(self) -> float:
-        """From the first failed GET's beginning to the end of the first success asked after the last one began."""
+        """From the first failed GET's beginning to the end of the first success asked after the last one began; without
+        end where none came any more."""
         if not self.failed:
             return 0.0
         last = self.failed[-1].began
-        return min(get.ended for get in self.gets if get.began > last and not get.failed) - self.failed[0].began
+        again = min((get.ended for get in self.gets if get.began > last and not get.failed), default=math.inf)
+        return again - self.failed[0].began
 
     def longest_silence_s(self) -> float:
         """The longest time in which no GET succeeded, which is what the visitors together saw of an outage."""
         ends = sorted(get.ended for get in self.gets if not get.failed)
-        return max(later - earlier for earlier, later in itertools.pairwise(ends))
+        return max((later - earlier for earlier, later in itertools.pairwise(ends)), default=math.inf)
 
     def __str__(self) -> str:
         kinds = dict(Counter(get.said for get in self.failed))
@@ -164,4 +167,5 @@ def steady_load(
     gets = [Get(began=b, ended=e, said=s, repeated=r) for b, e, s, r in json.loads(out or "[]")]
     assert gets, errors
     load.ledger = Ledger(gets=tuple(sorted(gets, key=lambda get: get.began)))
-    assert load.ledger.per_second >= 20, f"this was no steady load: {load.ledger}"
+    # A quiet computer takes some forty. It is a control, not a promise: what is busy, or was away, takes fewer.
+    assert load.ledger.per_second >= 10, f"this was no steady load: {load.ledger}"

@@ -48,7 +48,8 @@ class SmallLab:
         known = self.keys / f"known-{name}"
         host_key = " ".join((self.keys / "hosts" / f"{name}.pub").read_text().split()[:2])
         known.write_text(f"{address} {host_key}\n")
-        options = ["StrictHostKeyChecking=yes", f"UserKnownHostsFile={known}", "BatchMode=yes", "ConnectTimeout=6"]
+        options = ["StrictHostKeyChecking=yes", f"UserKnownHostsFile={known}", "BatchMode=yes"]
+        options += [f"ConnectTimeout={min(15.0, timeout_s - 2):.0f}"]
         argv = [
             "ssh",
             "-i",

@@ -80,5 +80,6 @@ def unit_failure(machine: Machine, unit: str, message: str, said: Sequence[str] 
 
 
 def last_said(machine: Machine, unit: str) -> list[str]:
-    """The end of a unit's journal."""
+    """The end of a unit's journal, with what journald has yet to write down: why a unit died is what it said last."""
+    machine.run(["timeout", "5", "journalctl", "--sync"])
     return machine.run(["journalctl", "--unit", unit, "--lines=15", "--no-pager", "--output=cat"]).last_lines()

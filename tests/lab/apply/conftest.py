@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface
@@ -35,9 +36,13 @@ from bastide.topology.model import Host, Topology
 from bastide.transport.endpoint import Endpoint, ssh_argv
 from bastide.transport.ssh import close_kept_connection, open_conversation
 from tests.lab.apply.bundles import make_release
+from tests.waiting import LONG_S, wait_for
 
 LAB = "apply-tests"
 HOSTS = ("web1", "web2")
+_CONNECT_S = 15.0
+_SSH_FAILED = 255
+"""ssh's own exit status, where it did not get through."""
 _RESET = """
 for t in $(systemctl list-units --plain --no-legend 'bastide-guard-*' | cut -d' ' -f1); do systemctl stop $t; done
 for u in nginx worker setup; do systemctl disable -q $u; systemctl stop $u; done 2>/dev/null
@@ -86,6 +91,16 @@ class Ground:
             settings=ApplySettings(**{"who": "test", "confirm_s": confirm_s, **self.settings, **settings}),
         )
 
+    def apply_once_free(self, *bundles: HostBundle) -> ApplyResult:
+        """The next apply after one that was broken off. A host that is busy, or was cut off, may not know yet that its
+        controller is gone: as it says, its lease ends by itself, and then it takes the next one."""
+        end = time.monotonic() + LONG_S
+        while True:
+            result = self.apply(*bundles)
+            if time.monotonic() > end or all(host.phase != "lease" for host in result.hosts.values()):
+                return result
+            time.sleep(0.5)
+
     def apply_and_die(
         self, *bundles: HostBundle, when: Callable[[Event], bool], confirm_s: float = 30.0, **settings: Any
     ) -> None:
@@ -120,9 +135,13 @@ class Ground:
         return found
 
     def sh(self, host: str, command: str) -> str:
-        """Run a shell command on a host."""
-        argv = [*ssh_argv(self.endpoints[host]), command]
-        return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip()
+        """Run a shell command on a host; again, where ssh did not get through: an empty answer would be taken for one."""
+        argv = [*ssh_argv(self.endpoints[host], connect_s=_CONNECT_S), command]
+        done = wait_for(
+            lambda: subprocess.run(argv, capture_output=True, text=True, check=False),
+            lambda done: done.returncode != _SSH_FAILED,
+        )
+        return done.stdout.strip()
 
 
 @pytest.fixture(scope="package")

@@ -90,7 +90,8 @@ def test_unit_that_dies_is_reported_with_its_journal(ground: Ground) -> None:
         product="dying",
         files=(File(path="/etc/systemd/system/worker.service", content=unit),),
         units=(Unit(name="worker.service"),),
-        probes=(Probe(name="wait", argv=("sleep", "0.3")),),
+        # Until it is dead: on a busy machine it may live longer than any time that one would wait.
+        probes=(Probe(name="dead", argv=("systemctl", "is-failed", "--quiet", "worker"), timeout_s=60.0),),
     )
     result = ground.apply(web_bundle("web1", ground.release, dying))
     assert "worker.service" in result.hosts["web1"].message
@@ -182,7 +183,7 @@ def test_controller_killed_anywhere_then_apply_again(ground: Ground, moment: str
         return isinstance(event, Progressed) and (event.phase == moment or moment in event.text)
 
     ground.apply_and_die(new, when=when)
-    assert ground.apply(new).hosts["web1"].outcome == "changed"
+    assert ground.apply_once_free(new).hosts["web1"].outcome == "changed"
     assert ground.sh("web1", GET) == "new"
     assert ground.sh("web1", "wc -l < /var/lib/shop/setups") == "2", "the oneshot ran for each input, once"
     assert ground.activation("web1")["phase"] == "confirmed"
@@ -209,7 +210,7 @@ def test_ctrl_c_lets_an_activation_end_and_begins_no_other(ground: Ground, momen
     assert result.hosts["web2"].outcome == "not_reached"
     assert ground.activation("web1")["phase"] == "confirmed"
     assert ground.sh("web2", GET) == "hello"
-    assert ground.apply(*new).ok
+    assert ground.apply_once_free(*new).ok
 
 
 def test_host_process_killed_while_activating(ground: Ground) -> None:

@@ -75,7 +75,8 @@ def test_kill_of_the_controller_frees_the_hosts_at_once(ground: Ground) -> None:
     ground.apply_and_die(*both(ground, "new"), when=lambda e: isinstance(e, BatchBegan), who="killed")  # type: ignore[arg-type]
     began = time.monotonic()
     while not (again := ground.apply(*both(ground, "new"))).ok:  # type: ignore[arg-type]
-        assert again.hosts["web1"].phase in ("lease", "stage"), again
+        # Whichever host is the first to refuse; of the others nothing was asked.
+        assert {h.phase for h in again.hosts.values() if h.outcome == "failed"} <= {"lease", "stage"}, again
         assert time.monotonic() - began < 15, "long before the lease would have run out"
         time.sleep(0.2)
 
@@ -111,11 +112,15 @@ def test_frozen_controller_holds_nobody_up_for_longer_than_its_lease(ground: Gro
     """SIGSTOP is what a closed lid does to a process."""
     assert ground.apply(*both(ground, "old")).ok  # type: ignore[arg-type]
 
+    context = multiprocessing.get_context("fork")
+    told = context.SimpleQueue()
+
     def stop(event: Event) -> None:
         if isinstance(event, BatchBegan) and event.number == 1:
+            # Asked while it is still renewed: once we stop, the lease may run out before anybody looks.
+            told.put(ground.sh("web1", "flock --nonblock /var/lib/bastide/lease true || echo held"))
             os.kill(os.getpid(), signal.SIGSTOP)
 
-    context = multiprocessing.get_context("fork")
     terms = {"watch": stop, "who": "lid@closed", "lease_s": 8.0}
     frozen = context.Process(target=ground.apply, args=both(ground, "new"), kwargs=terms)
     frozen.start()
@@ -124,10 +129,10 @@ def test_frozen_controller_holds_nobody_up_for_longer_than_its_lease(ground: Gro
         while _state_of(frozen.pid or 0) != "T":
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        assert _refused(ground) == "leased"
+        assert told.get() == "held"
         while _refused(ground):
             assert time.monotonic() < deadline
-        result = ground.apply(*both(ground, "other"))  # type: ignore[arg-type]
+        result = ground.apply_once_free(*both(ground, "other"))  # type: ignore[arg-type]
         assert result.ok, result
         assert _state_of(frozen.pid or 0) == "T", "it is frozen all the while"
     finally:
@@ -160,14 +165,14 @@ def test_console_is_told_of_the_apply_at_work(ground: Ground) -> None:
 def test_an_old_programs_message_is_no_renewal(ground: Ground) -> None:
     """The control of the renewals: what is not a whole message renews nothing and ends the conversation."""
     with open_conversation(ground.endpoints["web1"]) as conversation:
-        conversation.request("lease", who="x", ttl_s=30.0)
+        conversation.request("lease", who="x", ttl_s=90.0)
         assert isinstance(conversation._process, subprocess.Popen)
         assert conversation._process.stdin is not None
         conversation._process.stdin.write(b"garbage\n")
         conversation._process.stdin.flush()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 45
         while _refused(ground):
-            assert time.monotonic() < deadline
+            assert time.monotonic() < deadline, "long before the lease would have run out"
         with pytest.raises(HostFailed):
             conversation.request("observe")
 

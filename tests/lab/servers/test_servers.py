@@ -24,6 +24,7 @@ from bastide.project.target import choose_target
 from bastide.transport.ssh import close_kept_connection
 from tests.lab.commands import Commands, process_environment
 from tests.lab.machines_kit import SmallLab, small_lab
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -165,17 +166,20 @@ def test_the_whole_way_from_bare_servers(servers: Servers) -> None:
     ca = json.loads(servers.run("status", "--json").stdout)["ca"]
     public = servers.lab.machine("lb1").public
     assert public is not None
-    page = subprocess.run(
-        ["curl", "-sS", "--cacert", ca, "--resolve", f"servers-of-mine.org:443:{public.ip}", "https://servers-of-mine.org/"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert page.stdout == "it works\n", page.stderr
+    curl = ["curl", "-sS", "--max-time", "10", "--cacert", ca, "--resolve", f"servers-of-mine.org:443:{public.ip}"]
+    # HAProxy may have begun before the web servers did, and takes them in when it asks them next.
+    wait_for(
+        lambda: subprocess.run(
+            [*curl, "https://servers-of-mine.org/"], capture_output=True, text=True, check=False
+        ),
+        lambda page: page.stdout == "it works\n",
+    )
 
 
 def test_the_second_run_changes_nothing_and_logs_are_read(servers: Servers) -> None:
     again = servers.run("apply", "--yes", "--json")
     assert json.loads(again.stdout)["changes"] == 0, again.stderr
-    assert servers.run("status").returncode == 0
+    wait_for(lambda: servers.run("status"), lambda status: status.returncode == 0)
     logs = servers.run("logs", "web1", "--lines", "5")
     assert logs.returncode == 0 and "web1" in logs.stdout, logs.stderr
 

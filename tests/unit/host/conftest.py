@@ -15,7 +15,7 @@ from bastide.host.lifecycle import Terms
 from bastide.host.machine import Finished, Machine
 from bastide.host.stage import prepare_state, stage_generation
 
-HARMLESS = {"dpkg-query", "journalctl", "probe-good"}
+HARMLESS = {"dpkg-query", "journalctl", "probe-good", "timeout"}
 
 
 @dataclass
