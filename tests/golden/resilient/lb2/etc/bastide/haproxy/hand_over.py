@@ -24,7 +24,8 @@ LONGEST_S = 2.5
 """What runs longer is broken: everybody else waits for it to open a connection."""
 SHORTEST_S = 0.5
 """Kept connections in use learn with an answer that they are over; visitors ask again about that soon."""
-LEAVES_S = 1.0
+LEAVES_S = 4.0
+"""It leaves within 0.2 s; a busy host may keep keepalived from it for longer, and visitors would be refused meanwhile."""
 EVERY_S = 0.05
 TABLE = "inet bastide_handover"
 MARK = Path("/run/haproxy/handing-over")
