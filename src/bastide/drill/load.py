@@ -34,6 +34,7 @@ WRITERS, WRITE_PAUSE_S, PATIENCE_S = 2, 0.02, 5.0
 _LONGEST_S = 1800.0
 """Whatever runs on a host ends by itself after that."""
 _FETCH_S = 90.0
+_SAME_CLOCK_S = 0.05
 Recorder = tuple[str, str]
 
 
@@ -66,6 +67,7 @@ class Load:
         self._writers = [host for host, what in self.recorders if what == "writes"]
         self._reads: list[list[Any]] = []
         self._lag = 0.0
+        """How far the visitors' clock is ahead of ours."""
         self._asking: Asking | None = None
         self._local: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
@@ -175,13 +177,14 @@ class Load:
 
     def _follow(self, read: Callable[[], dict[str, Any]]) -> None:
         def work() -> None:
+            late = float("inf")
             with suppress(AskFailed, ValueError):
                 while True:
-                    asked = time.time()
                     said = read()
                     if "seen" in said:
-                        # A message waits for nobody: its clock is compared with the moment of its arrival.
-                        self._lag = clock_offset(asked, said["now"], time.time())
+                        # Each is heard a little after it was said, or long after, where we are busy: the least counts.
+                        late = min(late, time.time() - said["now"])
+                        self._lag = -late if abs(late) > _SAME_CLOCK_S else 0.0
                         self._reads.extend(said["seen"])
                     elif "ready" not in said:
                         return
@@ -213,7 +216,8 @@ class Load:
 
 def clock_offset(asked: float, said: float, answered: float) -> float:
     """How far a clock is ahead that showed `said` between `asked` and `answered`; 0 where it need not be."""
-    return 0.0 if asked - 0.05 <= said <= answered + 0.05 else said - (asked + answered) / 2
+    in_between = asked - _SAME_CLOCK_S <= said <= answered + _SAME_CLOCK_S
+    return 0.0 if in_between else said - (asked + answered) / 2
 
 
 def forget_recorders(ground: Ground, recorders: Iterable[Recorder]) -> None:

@@ -22,7 +22,7 @@ pids() { for u in $(units "$1"); do
   for mount in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
     find "$mount$group" -name cgroup.procs -exec cat {} + 2>/dev/null || true
   done
-done | sort -un; }
+done | sort -u; }
 """
 
 
@@ -81,9 +81,7 @@ for u in $(units "$unit"); do systemctl kill -s KILL "$u" 2>/dev/null || true; d
 
     def proof(self) -> dict[str, Any]:
         """None of its processes is left."""
-        left = self.run(
-            'for i in 1 2 3 4 5 6 7 8 9 10; do [ -z "$(pids $unit)" ] && break; sleep 0.1; done; pids $unit'
-        )
+        left = self.run('for i in $(seq 50); do [ -z "$(pids $unit)" ] && break; sleep 0.1; done; pids $unit')
         if any(left.values()):
             raise FaultWithoutEffect(f"still running: {left}")
         return {"without a process": sorted(left)}
@@ -102,7 +100,10 @@ for u in $(units "$unit"); do systemctl kill -s KILL "$u" 2>/dev/null || true; d
     def proof(self) -> dict[str, Any]:
         """None of the processes that it had is left."""
         left = self.run("""
-sleep 0.1; pids $unit >/run/bastide-drill-now
+for i in $(seq 50); do
+  sleep 0.1; pids $unit >/run/bastide-drill-now
+  [ -n "$(comm -12 /run/bastide-drill-pids /run/bastide-drill-now)" ] || break
+done
 comm -12 /run/bastide-drill-pids /run/bastide-drill-now; rm -f /run/bastide-drill-pids /run/bastide-drill-now""")
         if any(left.values()):
             raise FaultWithoutEffect(f"survived SIGKILL: {left}")

@@ -125,6 +125,8 @@ class Autopilot:
                 break
             look = self._eyes.again(look, self._lease.known())
         self._publish(look, decision)
+        if failed and any(isinstance(action, actions.CloseAndWait) for action in decision.actions):
+            self._control.done("switchover")  # whoever ordered it is told why, which had to be published first
         if decision.state == "running" and look.server is not None and not failed:
             self._beside.account(look)
         if failed or all(isinstance(action, actions.Nudge) for action in decision.actions):
@@ -150,8 +152,6 @@ class Autopilot:
             except (ServerError, DataDirectoryError, OSError, ValueError) as error:
                 self._complain(f"{name} failed: {error}")
                 self._progress = replace(self._progress, opened_s=None)
-                if isinstance(action, actions.CloseAndWait):
-                    self._control.done("switchover")
                 return replace(decision, message=f"{name} failed: {error}"), False, True
             if not isinstance(action, actions.Nudge):
                 log.info("%s%s: %.0f ms", name, "" if done else " came to nothing", (now_s() - began) * 1e3)
@@ -253,7 +253,9 @@ class Autopilot:
         """From a thread of its own, the moment it ends."""
         if self._guard.process == process:
             self._announcer.say({self._settings.host: "down"})
-        self._board.server_ended()
+        # Told late, it is no news of the one that runs since.
+        if self._eyes.process in (None, process):
+            self._board.server_ended()
         self._wake.set()
 
     def _complain(self, line: str) -> None:

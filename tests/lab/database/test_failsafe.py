@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.lab.commands import Commands
-from tests.lab.database.ledger import await_pair, verdict, writing
+from tests.lab.database.ledger import WRITERS, await_pair, sql, verdict, writing
 from tests.lab.database.test_operator import await_that
 from tests.lab.database.test_takeover import other
 
@@ -66,8 +66,12 @@ def test_where_the_spec_opts_in_it_goes_on_by_its_standby_s_word_and_no_longer(p
         with writing(pair, _FIRST) as load, without_votes(pair, other(primary), "wit1"):
             lost_s = time.monotonic()
             time.sleep(4 * LEASE_S)
-            silenced_s = time.monotonic()
             assert serves(pair, primary), "four leases later"
+            rows = "SELECT COUNT(*) FROM ledger.ledger"
+            before = int(sql(pair, primary, rows))
+            # With one row more than there are writers, one of them has been told so and has gone on.
+            await_that(lambda: int(sql(pair, primary, rows)) > before + WRITERS, "writes go on without votes")
+            silenced_s = time.monotonic()
             pair.ask(other(primary), "systemctl stop keeper.socket keeper.service")
             try:
                 await_that(lambda: not serves(pair, primary), "without the promise its fence stops the server")

@@ -24,6 +24,7 @@ def small() -> Iterator[Commands]:
 
 
 def drilled(small: Commands, scenario: str) -> dict[str, Any]:
+    await_pair(small)
     done = small.run("drill", scenario, "--json", timeout_s=400)
     assert done.returncode == 0, done.stderr + done.stdout
     (row,) = json.loads(done.stdout)["scenarios"]

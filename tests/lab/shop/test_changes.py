@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bastide.apply.events import Event, Progressed
+from bastide.apply.events import Event, Progressed, Warned
 from bastide.apply.result import ApplyResult
 from bastide.apply.run import apply_bundles
 from bastide.cli.applying import apply_settings
@@ -25,6 +25,7 @@ from bastide.project.opening import open_project
 from bastide.project.target import choose_target
 from tests.lab.commands import Commands
 from tests.lab.load import steady_load
+from tests.lab.shop.test_faults import primary_and_replica
 
 pytestmark = pytest.mark.lab
 
@@ -102,9 +103,9 @@ def apply_here(shop: Commands, on_event: Callable[[Event], None]) -> ApplyResult
 
 
 def step_of(event: Event) -> str:
-    """What is done, whichever of the two hosts it is done to."""
+    """What is done, whichever of the two hosts it is done to, and however busy it is."""
     text = f"{event.phase} {event.text}" if isinstance(event, Progressed) else type(event).__name__
-    return re.sub(r"[0-9.]+", "#", text)
+    return re.sub(r"[0-9.]+", "#", re.sub(r", \d+ requests still run$", "", text))
 
 
 def kill_at(shop: Commands, step: str) -> bool:
@@ -122,7 +123,7 @@ def kill_at(shop: Commands, step: str) -> bool:
 
 def test_an_apply_that_is_killed_at_every_step_fails_no_purchase(shop: Commands) -> None:
     """The application restarts on both hosts each time; orders go on behind the virtual address, and each is kept."""
-    primary = next(host["name"] for host in shop.status()["hosts"] if host["database"] == "primary")
+    primary, _ = primary_and_replica(shop)
     sql = "mariadb --socket /run/mysqld/mysqld.sock -Ne"
     product, stock = shop.ask(primary, f"{sql} 'SELECT id, stock FROM shop.products ORDER BY id LIMIT 1'").split()
     shop.ask(primary, f"{sql} 'UPDATE shop.products SET stock = 1000000 WHERE id = {product}'")
@@ -138,7 +139,7 @@ def test_an_apply_that_is_killed_at_every_step_fails_no_purchase(shop: Commands)
         with steady_load(shop, path="/api/orders", method="POST", body=json.dumps(order)) as load:
             with change():
                 assert apply_here(shop, seen.append).ok
-            steps = list(dict.fromkeys(step_of(event) for event in seen))
+            steps = list(dict.fromkeys(step_of(event) for event in seen if not isinstance(event, Warned)))
             missed = []
             for step in steps:
                 with change():

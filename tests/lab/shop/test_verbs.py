@@ -8,6 +8,7 @@ import pytest
 
 from tests.lab.commands import Commands
 from tests.lab.shop.conftest import Raised
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -27,7 +28,7 @@ def test_exec_is_transparent(shop: Commands) -> None:
 
 
 def test_status_has_the_keys_that_were_published(raised: Raised) -> None:
-    status = raised.commands.status()
+    status = raised.commands.await_healthy()
     assert {"version", "name", "url", "ca", "healthy", "hosts"} <= status.keys()
     assert (status["name"], status["url"], status["healthy"]) == ("shop", "https://shop.test/", True)
     assert status["ca"] == raised.facts["ca"]
@@ -39,7 +40,7 @@ def test_status_has_the_keys_that_were_published(raised: Raised) -> None:
     assert {service["name"] for service in hosts["app1"]["services"]} >= {"nftables", "nginx", "app", "sqlproxy"}
     assert sorted(hosts[name]["database"] for name in ("db1", "db2")) == ["primary", "replica"]
     assert sum(host["holds_virtual_ip"] for host in hosts.values()) == 1
-    table = raised.commands.do("status")
+    table = wait_for(lambda: raised.commands.run("status"), lambda done: done.returncode == 0).stdout
     assert all(f"● {name}" in table for name in hosts) and "all 9 hosts healthy" in table
 
 

@@ -55,7 +55,11 @@ def test_every_claim_is_proven_but_those_that_nothing_shows(shop: Commands) -> N
 
 @pytest.mark.timeout(500)
 def test_a_hole_in_a_wall_and_what_listens_behind_it_are_named(shop: Commands) -> None:
-    shop.ask("db1", f"systemd-run -q --unit=planted python3 -m http.server --directory /var/empty {HOLE}")
+    shop.ask(
+        "db1",
+        f"systemd-run -q --unit=planted python3 -m http.server --directory /var/empty {HOLE}\n"
+        f"until ss -Htln sport = :{HOLE} | grep -q .; do sleep 0.1; done",
+    )
     shop.ask("db1", f"nft insert rule inet bastide input tcp dport {HOLE} accept")
     try:
         code, checks = verify(shop, "walls")
@@ -94,9 +98,12 @@ def test_rules_that_the_edge_lost_and_a_reload_that_does_nothing_are_named(shop:
 @pytest.mark.timeout(500)
 def test_a_machine_that_restarts_without_its_wall_is_told_from_one_that_has_it(shop: Commands) -> None:
     shop.ask("web1", "systemctl disable bastide-firewall")
-    _, bare = verify(shop, "walls.boot")
-    shop.ask("web1", "systemctl enable --now bastide-firewall")
+    try:
+        _, bare = verify(shop, "walls.boot")
+    finally:
+        shop.ask("web1", "systemctl enable --now bastide-firewall")
     code, walled = verify(shop, "walls.boot")
+    shop.await_healthy()
     assert bare["walls.boot"]["result"] == "failed", bare
     assert code == 0 and walled["walls.boot"]["result"] == "proven", walled
     assert walled["walls.boot"]["proof"]["host"] == "web1"

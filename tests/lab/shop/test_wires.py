@@ -42,7 +42,7 @@ context.maximum_version = ssl.TLSVersion[newest]
 if certificate != "none":
     context.load_cert_chain(f"/run/loot/{certificate}.pem")
 try:
-    with context.wrap_socket(socket.create_connection((address, int(port)), timeout=3)) as wire:
+    with context.wrap_socket(socket.create_connection((address, int(port)), timeout=20)) as wire:
         print(wire.recv(100).decode("latin-1", "replace"))
 except (ssl.SSLError, ConnectionError):
     pass
@@ -75,7 +75,7 @@ def statuses(shop: Commands, host: str, url: str, name: str, certificates: list[
     where, _, path = url.removeprefix("https://").partition("/")
     address, _, port = where.partition(":")
     ca = "$(ls /etc/bastide/*/ca.* /etc/bastide/*/tls/root.pem 2>/dev/null | head -1)"
-    curl = f"curl -s -m 5 -o /dev/null -w '%{{http_code}}\\n' --cacert {ca} --resolve {name}:{port}:{address}"
+    curl = f"curl -s -m 20 -o /dev/null -w '%{{http_code}}\\n' --cacert {ca} --resolve {name}:{port}:{address}"
     curl += " ".join(["", *more])
     lines = [
         f"{curl} {'--cert /run/loot/' + c + '.pem' if c != 'none' else ''} https://{name}:{port}/{path} || true"
