@@ -164,4 +164,5 @@ def steady_load(
     gets = [Get(began=b, ended=e, said=s, repeated=r) for b, e, s, r in json.loads(out or "[]")]
     assert gets, errors
     load.ledger = Ledger(gets=tuple(sorted(gets, key=lambda get: get.began)))
-    assert load.ledger.per_second >= 20, f"this was no steady load: {load.ledger}"
+    # Fifty a second where nothing is slow; a computer that is busy, or an outage that is allowed, takes of that.
+    assert load.ledger.per_second >= 10, f"this was no steady load: {load.ledger}"
