@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Interface, IPv6Interface
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from bastide.lab.image import DEFAULT_PACKAGES, ensure_image
 from bastide.lab.machines import MachineEvent, MachineSpec, destroy, raise_machines
 from bastide.lab.names import LabNetworks
 from bastide.lab.state import reserve_networks
+from tests.waiting import wait_until
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +74,11 @@ class SmallLab:
             return self.ssh(name, "true", timeout_s=8).returncode == 0
         except subprocess.TimeoutExpired:
             return False
+
+    def await_answers(self, *names: str) -> None:
+        """Until they do, however busy this computer is."""
+        for name in names:
+            wait_until(partial(self.answers, name))
 
 
 @contextlib.contextmanager

@@ -56,7 +56,7 @@ def test_machines_are_debian_with_nothing_running_but_the_base(lab: SmallLab) ->
 def test_machines_reach_each_other_by_name_and_on_both_networks(lab: SmallLab) -> None:
     db1 = lab.machine("db1")
     assert db1.public is not None and db1.private6 is not None
-    lab.ask("web1", f"ping -qc1 -W1 db1; ping -qc1 -W1 {db1.public.ip}; ping -qc1 -W1 {db1.private6.ip}")
+    lab.ask("web1", f"ping -qc1 -w20 db1; ping -qc1 -w20 {db1.public.ip}; ping -qc1 -w20 {db1.private6.ip}")
     assert "dev priv0" in lab.ask("web1", f"ip route get {db1.reachable_at}")
     assert f"via {lab.networks.public[1]} dev pub0" in lab.ask("web1", "ip route get 192.0.2.1")
 
@@ -82,7 +82,7 @@ def test_raising_again_leaves_running_machines_alone(lab: SmallLab) -> None:
 
 def test_a_power_loss_is_silent_and_the_disk_survives_it(lab: SmallLab) -> None:
     lab.ask("db1", "echo kept >/var/lib/bastide-test; sync; logger -t probe before; journalctl --sync")
-    with socket.create_connection((str(lab.machine("db1").reachable_at), 22), timeout=2) as peer:
+    with socket.create_connection((str(lab.machine("db1").reachable_at), 22), timeout=60) as peer:
         assert peer.recv(64).startswith(b"SSH-")
         kill_machine(lab.name, "db1")
         peer.settimeout(0.5)
@@ -108,7 +108,8 @@ def test_this_computer_keeps_its_mac_address_when_machines_die(lab: SmallLab) ->
 
 def test_a_process_that_merely_dies_does_say_goodbye(lab: SmallLab) -> None:
     """The control for the test above: without the cables gone first, the peer is told at once."""
-    with socket.create_connection((str(lab.machine("db1").reachable_at), 22), timeout=2) as peer:
+    # Less than the two minutes after which sshd itself ends who does not log in.
+    with socket.create_connection((str(lab.machine("db1").reachable_at), 22), timeout=60) as peer:
         assert peer.recv(64).startswith(b"SSH-")
         lab.ask("db1", "pkill -9 -f 'sshd: .*(net|accepted|unknown)' || pkill -9 -n sshd; true")
         assert peer.recv(64) == b""
@@ -127,27 +128,29 @@ def test_a_machine_that_reboots_comes_back_with_an_empty_firewall(lab: SmallLab)
     lab.ssh("web2", "systemctl reboot")
     wait_until(lambda: pids(lab)["web2"] not in (before, None) and lab.answers("web2"))
     assert lab.ask("web2", "nft list ruleset; sysctl -n net.ipv4.ip_nonlocal_bind") == "0"
-    lab.ask("web1", "ping -qc1 -W1 web2")
+    lab.ask("web1", "ping -qc1 -w20 web2")
     assert lab.ask("web2", "journalctl --list-boots --no-pager | grep -c UTC").strip() >= "2"
 
 
 def test_a_machine_that_powers_itself_off_stays_off(lab: SmallLab) -> None:
     lab.ssh("db1", "systemctl poweroff")
-    wait_until(lambda: pids(lab)["db1"] is None)
+    # Not when its first process ended: until the last one has, it counts as running, and is left alone.
+    wait_until(lambda: not next(state for state in machine_state(lab.name) if state.name == "db1").running)
     lab.up()
-    assert lab.answers("db1")
+    lab.await_answers("db1")
 
 
 def test_a_cut_machine_hears_nothing_and_comes_back_whole(lab: SmallLab) -> None:
-    lab.ask("web1", "ping -qc1 -W1 web2")
+    lab.ask("web1", "ping -qc1 -w20 web2")
     addresses = lab.ask("web2", "ip -o addr show scope global; ip route; ip -6 route")
     cut(lab.name, "web2")
     assert [state.name for state in machine_state(lab.name) if state.cut] == ["web2"]
     assert not lab.answers("web2")
     assert lab.ssh("web1", "ping -qc1 -W1 web2").returncode != 0
     heal(lab.name, "web2")
-    lab.ask("web1", "ping -qc3 -i0.2 -W1 web2")
-    assert lab.ask("web2", "ip -o addr show scope global; ip route; ip -6 route") == addresses
+    lab.ask("web1", "ping -qc1 -w20 web2")
+    # The kernel says of a route whose cable has just come back that it is down for up to a second more.
+    wait_until(lambda: lab.ask("web2", "ip -o addr show scope global; ip route; ip -6 route") == addresses)
 
 
 def test_a_frozen_machine_stops_thinking_and_goes_on_where_it_was(lab: SmallLab) -> None:
@@ -155,9 +158,9 @@ def test_a_frozen_machine_stops_thinking_and_goes_on_where_it_was(lab: SmallLab)
     freeze(lab.name, "web2")
     assert [state.name for state in machine_state(lab.name) if state.frozen] == ["web2"]
     assert not lab.answers("web2")
-    lab.ask("web1", "ping -qc1 -W1 web2")  # its kernel is ours, and goes on
+    lab.ask("web1", "ping -qc1 -w20 web2")  # its kernel is ours, and goes on
     thaw(lab.name, "web2")
-    assert lab.answers("web2")
+    lab.await_answers("web2")
     assert pids(lab) == before
 
 
@@ -165,32 +168,37 @@ def test_a_frozen_machine_can_be_killed(lab: SmallLab) -> None:
     freeze(lab.name, "web2")
     kill_machine(lab.name, "web2")
     start_machine(lab.name, "web2")
-    assert lab.answers("web2")
+    lab.await_answers("web2")
 
 
 def test_a_wrong_name_breaks_nothing(lab: SmallLab) -> None:
     with pytest.raises(UnknownMachine) as unknown:
         kill_machine(lab.name, "web1", "web9")
     assert "web1" in unknown.value.hint
-    assert lab.answers("web1")
+    lab.await_answers("web1")
 
 
 def test_a_dead_machine_cannot_be_frozen(lab: SmallLab) -> None:
     kill_machine(lab.name, "db1")
     with pytest.raises(LabError, match="not running: db1"):
         freeze(lab.name, "web1", "db1")
-    assert lab.answers("web1")
+    lab.await_answers("web1")
     start_machine(lab.name, "db1")
 
 
 def test_a_machine_that_does_not_come_up_is_reported_with_its_log(lab: SmallLab) -> None:
     lab.ask("db1", "echo Nonsense >/etc/ssh/sshd_config.d/broken.conf")
     stop_machine(lab.name, "db1")
-    with pytest.raises(MachineFailed) as failed:
-        start_machine(lab.name, "db1", deadline_s=4)
-    assert set(failed.value.logs) == {"db1"}
-    assert "ssh" in failed.value.logs["db1"]
-    stop_machine(lab.name, "db1")
+
+    def reported(deadline_s: float) -> str:
+        with pytest.raises(MachineFailed) as failed:
+            start_machine(lab.name, "db1", deadline_s=deadline_s)
+        stop_machine(lab.name, "db1")
+        assert set(failed.value.logs) == {"db1"}
+        return failed.value.logs["db1"]
+
+    # On a busy computer it may not have come to its sshd within four seconds.
+    assert "ssh" in reported(4) or "ssh" in reported(40)
     (machine_dir(lab.name, "db1") / "upper/etc/ssh/sshd_config.d/broken.conf").unlink()
     start_machine(lab.name, "db1")
 
@@ -207,7 +215,7 @@ def test_a_machine_that_ends_at_once_is_not_waited_for(lab: SmallLab) -> None:
     remove_machine(lab.name, "db1")
     assert {state.name for state in machine_state(lab.name)} == {"web1", "web2"}
     lab.up()
-    assert lab.answers("db1")
+    lab.await_answers("db1")
 
 
 def test_hardened_units_namespaces_and_firewalls_work_inside(lab: SmallLab) -> None:

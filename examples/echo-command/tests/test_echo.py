@@ -1,8 +1,10 @@
 """The command is started as a platform starts it, and spoken to over HTTP."""
 
+import contextlib
 import http.client
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -18,9 +20,7 @@ COMMAND = [sys.executable, str(Path(__file__).parents[1] / "echo.py")]
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     server = subprocess.Popen(COMMAND, env=os.environ | {"PORT": str(port)})
     try:
         wait_for(port)
@@ -28,6 +28,15 @@ def port() -> Iterator[int]:
     finally:
         server.terminate()
         assert server.wait(timeout=10) == 0, "SIGTERM ends it in good order"
+
+
+def free_port() -> int:
+    """Below those that the kernel gives to any connection: nobody takes it before the server has it."""
+    while True:
+        port = random.randrange(10_000, 20_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for(port: int) -> None:

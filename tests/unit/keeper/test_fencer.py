@@ -16,6 +16,8 @@ from bastide.keeper.lease import now_s
 from bastide.keeper.servers import Process, read_start
 
 SOURCE = Path(__file__).parents[3] / "src"
+TRIES = 10
+"""Of what a busy computer may be too late for."""
 
 
 @contextmanager
@@ -50,6 +52,13 @@ def arm(path: Path, process: Process, after_s: float) -> None:
             assert time.monotonic() < end
 
 
+def disarm(path: Path) -> None:
+    end = time.monotonic() + 30
+    with closing(Fence(path)) as fence:
+        while not fence.disarm():  # it may be slow to answer
+            assert time.monotonic() < end
+
+
 def test_it_kills_when_the_deadline_passes_and_not_before(tmp_path: Path) -> None:
     with fencer(tmp_path / "fence.sock"), victim() as (process, known):
         armed = now_s()
@@ -60,24 +69,25 @@ def test_it_kills_when_the_deadline_passes_and_not_before(tmp_path: Path) -> Non
 
 def test_a_disarmed_or_extended_deadline_kills_nobody(tmp_path: Path) -> None:
     disarmed, extended = tmp_path / "disarmed.sock", tmp_path / "extended.sock"
-    with (
-        fencer(disarmed),
-        fencer(extended),
-        victim() as (one, first),
-        victim() as (other, second),
-    ):
-        arm(disarmed, first, 3.0)
-        with closing(Fence(disarmed)) as fence:
-            assert fence.disarm()
-        arm(extended, second, 3.0)
-        arm(extended, second, 600)
-        time.sleep(4.0)
-        # The fencers were awake all the while.
-        for path in (disarmed, extended):
-            with victim() as (witness, third):
-                arm(path, third, 0.0)
-                assert witness.wait(60) == -9
-        assert one.poll() is None and other.poll() is None
+    with fencer(disarmed), fencer(extended):
+        for _ in range(TRIES):
+            with victim() as (one, first), victim() as (other, second):
+                due = now_s() + 3.0
+                arm(disarmed, first, 3.0)
+                disarm(disarmed)
+                arm(extended, second, 3.0)
+                arm(extended, second, 600)
+                if now_s() >= due:
+                    continue  # too late to spare anybody: this computer was busy
+                time.sleep(4.0)
+                # The fencers were awake all the while.
+                for path in (disarmed, extended):
+                    with victim() as (witness, third):
+                        arm(path, third, 0.0)
+                        assert witness.wait(60) == -9
+                assert one.poll() is None and other.poll() is None
+                return
+    raise AssertionError("never in time")
 
 
 def test_a_restarted_fencer_goes_on_where_it_was_killed(tmp_path: Path) -> None:
@@ -92,16 +102,22 @@ def test_a_restarted_fencer_goes_on_where_it_was_killed(tmp_path: Path) -> None:
 
 def test_after_a_pause_it_fences_before_it_ends(tmp_path: Path) -> None:
     """systemd, which a pause held up as well, finds the fencer silent for too long and ends it."""
-    path = tmp_path / "fence.sock"
-    with victim() as (process, known), fencer(path) as paused:
-        arm(path, known, 0.5)
-        paused.send_signal(signal.SIGSTOP)
-        time.sleep(1.0)
-        assert process.poll() is None, "nobody else fences"
-        paused.send_signal(signal.SIGTERM)
-        paused.send_signal(signal.SIGCONT)
-        assert paused.wait(60) == 0
-        assert process.wait(5) == -9
+    for number in range(TRIES):
+        path = tmp_path / f"{number}.sock"
+        with victim() as (process, known), fencer(path) as paused:
+            due = now_s() + 0.5
+            arm(path, known, 0.5)
+            paused.send_signal(signal.SIGSTOP)
+            if now_s() >= due:
+                continue  # it may have fenced before it stood still: this computer was busy
+            time.sleep(1.0)
+            assert process.poll() is None, "nobody else fences"
+            paused.send_signal(signal.SIGTERM)
+            paused.send_signal(signal.SIGCONT)
+            assert paused.wait(60) == 0
+            assert process.wait(60) == -9
+            return
+    raise AssertionError("never in time")
 
 
 def test_it_ends_at_once_when_nothing_is_due(tmp_path: Path) -> None:

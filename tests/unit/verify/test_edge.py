@@ -77,7 +77,7 @@ def test_an_answer_too_many_or_a_request_in_the_logs_behind_is_a_hidden_request(
     def connect(scene: Any, address: str) -> ssl.SSLSocket:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        return context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=5))
+        return context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=60))
 
     monkeypatch.setattr(raw, "connect", connect)
     running = front(answers)

@@ -14,12 +14,12 @@ def run(folder: Path, *command: str, patience_s: int) -> subprocess.CompletedPro
     assert "+ 90" in script
     (folder / "migrate.sh").write_text(script.replace("+ 90", f"+ {patience_s}"))
     argv = ["sh", str(folder / "migrate.sh"), *command]
-    return subprocess.run(argv, capture_output=True, text=True, cwd=folder, timeout=20, check=False)
+    return subprocess.run(argv, capture_output=True, text=True, cwd=folder, timeout=120, check=False)
 
 
 def test_it_is_tried_again_until_the_database_is_there(tmp_path: Path) -> None:
     done = run(
-        tmp_path, "sh", "-c", "test -e tried || { touch tried; echo no database >&2; exit 7; }", patience_s=5
+        tmp_path, "sh", "-c", "test -e tried || { touch tried; echo no database >&2; exit 7; }", patience_s=60
     )
     assert done.returncode == 0
     assert "no database\nthe migration ended with status 7; it is tried again" in done.stderr

@@ -163,9 +163,17 @@ def test_a_new_connection_waits_for_a_primary(proxy: Path) -> None:
 
         threading.Thread(target=greet, daemon=True).start()
         heard: list[str] = []
-        asking = threading.Thread(target=lambda: heard.append(converse(proxy / "primary")))
-        asking.start()
-        assert converse(proxy / "announce", "db2 up\n") == "ok\n"
-        asking.join(timeout=60)
+        for _ in range(10):
+            began = time.monotonic()
+            asking = threading.Thread(target=lambda: heard.append(converse(proxy / "primary")))
+            asking.start()
+            assert converse(proxy / "announce", "db2 up\n") == "ok\n"
+            told_s = time.monotonic() - began
+            asking.join(timeout=60)
+            if heard != [""] or told_s < 2:
+                break
+            # It waits for 2.5 s, and a busy computer told of the primary only after that.
+            heard.clear()
+            assert converse(proxy / "announce", "db2 down\n") == "ok\n"
         assert heard == ["db2"]
         listener.shutdown(socket.SHUT_RDWR)

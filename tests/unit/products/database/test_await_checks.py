@@ -2,7 +2,6 @@
 
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from bastide.products.sqlproxy import await_checks
 from tests.ports import free_port
+from tests.waiting import LONG_S, wait_until
 
 Start = Callable[[str], str]
 
@@ -25,13 +25,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
         admin, config = tmp_path / "admin.sock", tmp_path / "haproxy.cfg"
         config.write_text(
             f"global\n stats socket unix@{admin} level admin\n"
-            "defaults\n mode tcp\n timeout connect 5s\n timeout client 1s\n timeout server 1s\n timeout check 9s\n"
+            "defaults\n mode tcp\n timeout connect 60s\n timeout client 1s\n timeout server 1s\n timeout check 9s\n"
             f"listen all\n bind 127.0.0.1:{free_port()}\n default-server check inter 9s fastinter 100ms\n{servers}"
         )
         running.append(subprocess.Popen(["haproxy", "-q", "-db", "-f", str(config)]))
-        while not admin.exists():
-            assert running[-1].poll() is None, "haproxy has ended"
-            time.sleep(0.01)
+        wait_until(lambda: answers(str(admin)) or running[-1].poll() is not None)
+        assert running[-1].poll() is None, "haproxy has ended"
         return str(admin)
 
     yield begin
@@ -40,7 +39,16 @@ def start(tmp_path: Path) -> Iterator[Start]:
         process.wait()
 
 
-def test_waits_until_each_server_was_asked(start: Start) -> None:
+def answers(admin: str) -> bool:
+    """Its socket is there a moment before HAProxy listens at it."""
+    try:
+        return bool(await_checks.ask(admin))
+    except OSError:
+        return False
+
+
+def test_waits_until_each_server_was_asked(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(await_checks, "WITHIN_S", LONG_S)
     admin = start("".join(f" server s{n} 127.0.0.1:{free_port()}\n" for n in range(4)))
     await_checks.main(admin)
     assert not await_checks.waiting(await_checks.ask(admin))
