@@ -214,7 +214,7 @@ class Door:
         self.port: int = self._listener.getsockname()[1]
         self.shut = False
         self._open: set[socket.socket] = set()
-        self._thread = threading.Thread(target=self._accept)
+        self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
     def slam(self) -> None:
@@ -293,7 +293,7 @@ class Alertmanager:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
     def fire(self, name: str, host: str, summary: str, *, severity: str = "page", ago: float = 90.0) -> None:

@@ -29,8 +29,9 @@ def look_for_drift(
     """Compare, and write the record. Raises OSError, ValueError, KeyError where there is no readable manifest."""
     now = time.time() if now_s is None else now_s
     before = _read(record)
-    manifest = json.loads((current / "manifest.json").read_bytes())
-    generation = current.resolve().name
+    # Looked up once: it may be switched while we read.
+    live = current.resolve()
+    manifest, generation = json.loads((live / "manifest.json").read_bytes()), live.name
     full = before.get("generation") != generation or now - before.get("full_s", 0) >= FULL_S
     seen, known = ({}, {}) if full else (before.get("seen", {}), before.get("certificates", {}))
     differing, now_seen, certificates = [], {}, {}

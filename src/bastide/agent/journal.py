@@ -30,6 +30,8 @@ _ARGV = (
 _FIRST = "--lines=500"
 _MAX_LINE = 256 << 10
 _RETRY_S = 5.0
+_ROOM_S = 0.05
+"""How often it is looked whether the spool's buffer was flushed."""
 _VERIFY_S, _LATE_S = 3600.0, 10.0
 """How long an announced verification counts when nobody says that it ended; how late its last drops may be told."""
 _log = logging.getLogger(__name__)
@@ -94,6 +96,7 @@ class Journal:
             self._cursor = str(entry.get("__CURSOR", "")).replace(" ", "") or self._cursor
 
     def _keep(self, entry: Mapping[str, Any], log: dict[str, Any]) -> None:
+        crowded = self._spool.crowded
         drop = read_drop(entry, log["message"])
         if drop is not None:
             drop = drop._replace(probe=drop.probe and log["t"] < self._verifying_until)
@@ -114,7 +117,7 @@ class Journal:
             self._second, self._logs = second, 0
         self._logs += 1
         # What matters gets through a flood of what does not.
-        if (self._logs > self._max_logs or self._spool.crowded) and log["priority"] > 3:
+        if (self._logs > self._max_logs or crowded) and log["priority"] > 3:
             self._suppressed += 1
         else:
             self._spool.append(log)
@@ -133,7 +136,8 @@ class Journal:
                     stderr=subprocess.DEVNULL, env=child_environment(),
                 )  # fmt: skip
                 assert self._process.stdout is not None
-                self._read(self._process.stdout)
+                with self._process.stdout as stream:
+                    self._read(stream)
                 status = self._process.wait()
                 refused = cursor if status and entries == self.entries else ""
                 _log.warning("journalctl ended with status %d", status)
@@ -148,6 +152,9 @@ class Journal:
                 while (rest := stream.readline(_MAX_LINE)) and not rest.endswith(b"\n"):
                     pass
                 continue
+            # What is not read stays in the journal, so a backlog waits there for the next flush and costs nothing.
+            while self._spool.crowded and not self._stopped.wait(_ROOM_S):
+                pass
             self.add(line)
 
 

@@ -10,7 +10,6 @@ was down is told too.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,9 @@ from typing import Any
 
 from bastide.agent.events import make_event
 from bastide.agent.ledger import read_record, write_record
+
+ASKED = 5
+"""How often it is asked for a generation that nobody looks through."""
 
 
 class Watch:
@@ -28,6 +30,7 @@ class Watch:
         self._drift = drift
         self._request = request
         self._certificates: dict[str, str] = {}
+        self._asked = 0
         self._path = state / "watch.json"
         self._seen = read_record(self._path)
         self.drifted = 0
@@ -35,19 +38,28 @@ class Watch:
     def look(self, now_s: float) -> list[dict[str, Any]]:
         """What changed."""
         seen: dict[str, Any] = dict(self._seen)
-        found = [*self._generation(seen, now_s), *self._drifted(seen, now_s), *self._renewed(seen, now_s)]
+        record = read_record(self._drift)
+        found = [
+            *self._generation(seen, now_s, record.get("generation")),
+            *self._drifted(seen, now_s, record),
+            *self._renewed(seen, now_s),
+        ]
         if seen != self._seen:
             write_record(self._path, seen)
             self._seen = seen
         return found
 
-    def _generation(self, seen: dict[str, Any], now_s: float) -> Iterator[dict[str, Any]]:
+    def _generation(self, seen: dict[str, Any], now_s: float, recorded: Any) -> Iterator[dict[str, Any]]:
         try:
             generation = Path(os.readlink(self._current)).name  # noqa: PTH115 (the link itself)
         except OSError:
             return
         before, seen["generation"] = seen.get("generation"), generation
         if before != generation:
+            self._asked = 0
+        # Again while the record is of another one: systemd forgets a request that comes while the unit runs.
+        if before != generation or (recorded not in (None, generation) and self._asked < ASKED):
+            self._asked += 1
             with contextlib.suppress(OSError):
                 self._request.write_text(generation)
         if before not in (None, generation):
@@ -56,12 +68,11 @@ class Watch:
                 before=before,
             )  # fmt: skip
 
-    def _drifted(self, seen: dict[str, Any], now_s: float) -> Iterator[dict[str, Any]]:
+    def _drifted(self, seen: dict[str, Any], now_s: float, record: dict[str, Any]) -> Iterator[dict[str, Any]]:
         try:
-            record = json.loads(self._drift.read_bytes())
             files, self.drifted = list(record["files"]), int(record["count"])
             self._certificates = {str(path): str(mark) for path, mark in record.get("certificates", {}).items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return
         before, seen["drift"] = seen.get("drift", []), files
         if files and files != before:

@@ -63,10 +63,10 @@ def derive_state(
 
 
 def compact_state(state: dict[str, Any]) -> dict[str, Any]:
-    """What moves: `/api/state` without addresses and roles; of a host's services the figures of a glance."""
+    """What moves: `/api/state` without addresses, roles and patience; of a host's services the figures of a glance."""
     plain = {key: value for key, value in state.items() if key not in ("version", "name", "domains", "monitor")}
     plain["hosts"] = [
-        {key: value for key, value in host.items() if key not in ("roles", "address")}
+        {key: value for key, value in host.items() if key not in ("roles", "address", "patience_s")}
         | {
             "services": {
                 name: {key: figures[key] for key in ("rate", "errors", "error_share", "p99_ms")}
@@ -104,6 +104,7 @@ def _host(
         "address": settings.hosts[host.name].address,
         "age_s": None if age is None else round(age, 1),
         "state": freshness,
+        "patience_s": round(host.pulse.patience_s, 2),
         "gauges": dict(frame.gauges) if frame else {},
         "dropped": {
             way: frame.counters.get(f"dropped_packets|{way}", 0.0) if frame else 0.0 for way in ("in", "out")

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.lab
 def opens(browser: Browser, url: str) -> None:
     with browser.new_context() as context:
         page = context.new_page()
-        page.goto(url)
+        page.goto(url, timeout=120_000)
         expect(page.locator("#project")).to_have_text("watched", timeout=60_000)
 
 
@@ -31,7 +31,9 @@ def test_through_a_tunnel_too(site: Site, trusting: Browser) -> None:
         assert tunnel.stdout
         text = ""
         while not text.endswith("}\n"):
-            text += tunnel.stdout.readline()
+            line = tunnel.stdout.readline()
+            assert line, f"it ended: {text}"
+            text += line
         made = json.loads(text)
         assert made["tunnel"] and "//monitor1.watched.localhost:" in made["url"]
         opens(trusting, made["url"])

@@ -24,7 +24,7 @@ context = ssl.create_default_context(cafile=settings["tls"]["root"])
 context.load_cert_chain(settings["tls"]["certificate"], settings["tls"]["key"])
 monitor = settings["monitors"][0]
 host, port = monitor["url"].removeprefix("https://").split(":")
-wire = context.wrap_socket(socket.create_connection((host, int(port)), 10), server_hostname=monitor["server_name"])
+wire = context.wrap_socket(socket.create_connection((host, int(port)), 60), server_hostname=monitor["server_name"])
 answers = wire.makefile("rb")
 for t in times:
     sample = b"\\x09" + struct.pack("<d", 1.0) + b"\\x10" + varint(t * 1000)

@@ -48,7 +48,12 @@ def away(watched: Watched) -> tuple[str, str]:
 
 def databases(watched: Watched) -> tuple[str, str]:
     """The primary, and the replica that follows it."""
-    roles = {h["database"]: h["name"] for h in watched.state()["hosts"] if h["database"]}
+    roles = wait_for(
+        # A keeper that does not answer at once is left out of one second's frame.
+        lambda: {h["database"]: h["name"] for h in watched.state()["hosts"] if h["database"]},
+        lambda found: found.keys() == {"primary", "replica"},
+        within_s=120,
+    )
     return roles["primary"], roles["replica"]
 
 
@@ -74,7 +79,7 @@ def everything_broken(watched: Watched) -> Iterator[set[Fired]]:
         ask(replica, f"{_SQL} 'STOP SLAVE IO_THREAD; SET GLOBAL read_only=0; SET GLOBAL max_connections=10'")
         address = ask(holder, "ip -4 -o addr show dev pub0 | awk '{print $4}' | cut -d/ -f1 | head -1")
         page = f"curl -sk -o /dev/null --parallel --resolve shop.test:443:{address} 'https://shop.test/static/1k.txt?[1-4000]'"
-        ask("client", f"{page} || true", timeout_s=60)
+        ask("client", f"{page} || true", timeout_s=240)
         yield {
             ("Watchdog", ""),
             ("NotificationFailures", MONITOR),
@@ -128,10 +133,13 @@ def test_more_than_fifteen_alerts_fire_each_for_its_host_and_end(watched: Watche
             for (name, where), after_s in sorted(first.items(), key=lambda item: item[1]):
                 print(f"  {after_s:5.0f}  {name} {where}")
         assert len({name for name, _ in wanted}) >= 15
-        shown = {(a["name"], a["host"]) for a in watched.state()["alerts"]}
-        assert ("BackendEmpty", "page") in {(a["name"], a["severity"]) for a in watched.state()["alerts"]}
-        assert ("HostSilent", "app2") in shown, "the hub shows what Alertmanager holds"
-    commands.await_healthy()
+        # The hub shows what Alertmanager holds; it asks now and then.
+        wait_for(
+            lambda: {(a["name"], a[key]) for a in watched.state()["alerts"] for key in ("host", "severity")},
+            lambda shown: {("HostSilent", "app2"), ("BackendEmpty", "page")} <= shown,
+            within_s=60,
+        )
+    commands.await_healthy(within_s=240)
     commands.ask(
         "client",
         f"cat >/run/receiver.py <<'END'\n{_RECEIVER}\nEND\n"
@@ -160,11 +168,11 @@ def test_more_than_fifteen_alerts_fire_each_for_its_host_and_end(watched: Watche
             "WebServerOut",
         )
     }
-    wait_for(lambda: fired(watched) & quick, lambda left: not left, within_s=90, every_s=2)
+    wait_for(lambda: fired(watched) & quick, lambda left: not left, within_s=240, every_s=2)
     told = wait_for(
         lambda: commands.ask("client", "cat /run/told 2>/dev/null || true"),
         lambda said: "/watchdog Watchdog firing" in said,
-        within_s=90,
+        within_s=240,
         every_s=2,
     )
     print(f"told outside: {sorted(set(told.splitlines()))}")
@@ -184,16 +192,16 @@ def test_a_database_without_primary_and_a_monitor_that_hears_nobody(watched: Wat
         for host in (replica, primary):
             ask(host, "systemctl stop keeper.socket keeper.service mariadb-start.path")
         # A primary whose keeper renews nothing is killed by its fence.
-        wait_for(lambda: serves(watched, primary), lambda active: not active, within_s=60)
+        wait_for(lambda: serves(watched, primary), lambda active: not active, within_s=120)
         assert serves(watched, replica), "a replica needs no lease"
         wanted = {("DatabaseDown", primary), ("DatabaseNoPrimary", "")}
         began = time.monotonic()
-        wait_for(lambda: wanted - fired(watched), lambda lacking: not lacking, within_s=90, every_s=1)
+        wait_for(lambda: wanted - fired(watched), lambda lacking: not lacking, within_s=180, every_s=1)
         print(f"\n{primary} down: both alerts after {time.monotonic() - began:.0f} s")
         assert ("MonitorDeaf", "") not in fired(watched)
         ask(MONITOR, "systemctl stop nginx")
         began = time.monotonic()
-        wait_for(lambda: ("MonitorDeaf", "") in fired(watched), bool, within_s=60, every_s=1)
+        wait_for(lambda: ("MonitorDeaf", "") in fired(watched), bool, within_s=120, every_s=1)
         print(f"deaf: alerted after {time.monotonic() - began:.0f} s")
         accused = {host for name, host in fired(watched) if name == "HostSilent"}
         assert not accused, f"a monitor that hears nobody accuses no single host: {accused}"
@@ -202,6 +210,6 @@ def test_a_database_without_primary_and_a_monitor_that_hears_nobody(watched: Wat
         for host in DATABASES:
             # They start their databases.
             ask(host, "systemctl start mariadb-start.path keeper.socket keeper.service")
-    watched.commands.await_healthy(within_s=120)
+    watched.commands.await_healthy(within_s=240)
     ends = {("MonitorDeaf", ""), ("DatabaseNoPrimary", ""), ("DatabaseDown", primary)}
-    wait_for(lambda: ends & fired(watched), lambda left: not left, within_s=120, every_s=1)
+    wait_for(lambda: ends & fired(watched), lambda left: not left, within_s=240, every_s=1)

@@ -15,10 +15,22 @@ from contextlib import contextmanager
 
 import pytest
 
+from bastide.hub.core import LOOK_S
+from bastide.hub.pulse import STALE_S
 from bastide.lab.faults import kill_machine
 from bastide.project.opening import open_project
 from tests.lab.load import steady_load
-from tests.lab.monitoring.watched import BALANCERS, MONITOR, WEB, Watched, selector, settled, total, wait_for
+from tests.lab.monitoring.watched import (
+    BALANCERS,
+    MONITOR,
+    WEB,
+    Watched,
+    everybody_is_heard,
+    selector,
+    settled,
+    total,
+    wait_for,
+)
 
 pytestmark = pytest.mark.lab
 
@@ -39,16 +51,16 @@ while time.time() < end:
     for host in state["hosts"]:
         if told.get(host["name"]) != host["state"]:
             told[host["name"]] = host["state"]
-            print(json.dumps([time.time(), host["name"], host["state"]]), flush=True)
+            print(json.dumps([time.time(), host["name"], host["state"], host["patience_s"]]), flush=True)
     time.sleep(0.05)
 """
 
 
 @contextmanager
-def picture(watched: Watched, seconds: int) -> Iterator[list[tuple[float, str, str]]]:
-    """Every change of a host's freshness, with its moment, as the hub's picture shows it meanwhile."""
+def picture(watched: Watched, seconds: int) -> Iterator[list[tuple[float, str, str, float]]]:
+    """Every change of a host's freshness, with its moment and the hub's patience, as the hub shows it meanwhile."""
     watched.commands.ask(MONITOR, f"cat >/run/watch.py <<'END'\n{_WATCH}\nEND")
-    changes: list[tuple[float, str, str]] = []
+    changes: list[tuple[float, str, str, float]] = []
     with watched.commands.start("exec", MONITOR, "--", "python3", "/run/watch.py", str(seconds)) as process:
         assert process.stdout is not None
         lines = process.stdout
@@ -88,8 +100,17 @@ def counts(watched: Watched) -> dict[str, int]:
         "hub": hub["edge"][ROUTE],
         "Prometheus": int(watched.number(selector("haproxy_http_requests_total", route=ROUTE))),
         "log": lines(watched),
-        "log store": int(watched.commands.do("logs", "haproxy", "--search", f"GET {PATH} ", "--count")),
+        "log store": in_store(watched),
     }
+
+
+def in_store(watched: Watched) -> int:
+    """Lines that the store holds; a search that ran out of time is asked again."""
+    asked = ("logs", "haproxy", "--search", f"GET {PATH} ", "--count", "--json")
+    found = wait_for(
+        lambda: json.loads(watched.commands.do(*asked)), lambda said: bool(said["complete"]), within_s=120
+    )
+    return int(found["matched"])
 
 
 def retries(watched: Watched) -> int:
@@ -102,7 +123,7 @@ def agree(watched: Watched, before: dict[str, int], asked: range) -> dict[str, i
     grown = wait_for(
         lambda: {name: value - before[name] for name, value in counts(watched).items()},
         lambda seen: min(seen.values()) >= asked[0] and len(set(seen.values())) == 1,
-        within_s=90,
+        within_s=240,
         every_s=1,
     )
     assert grown["log"] in asked, (grown, asked)
@@ -111,22 +132,25 @@ def agree(watched: Watched, before: dict[str, int], asked: range) -> dict[str, i
 
 def test_all_counts_are_one_number(told_all: Watched) -> None:
     watched = told_all
-    watched.commands.await_healthy(within_s=120)
+    watched.commands.await_healthy(within_s=240)
+    everybody_is_heard(watched)
     before, web = counts(watched), watched.requests(WEB, route=ROUTE)
     said = watched.commands.ask("client", f"ab -q -k -n 30000 -c 16 https://shop.test{PATH}", timeout_s=120)
     assert "Complete requests:      30000\n" in said and "Failed requests:        0" in said, said
     print(f"\n30000 sent; counted: {agree(watched, before, range(30000, 30001))}")
-    assert watched.requests(WEB, route=ROUTE) - web == 30000
+    # Its agents read their logs in their own time.
+    assert wait_for(lambda: watched.requests(WEB, route=ROUTE) - web, lambda n: n >= 30000, within_s=60) == 30000
 
 
 def test_a_web_server_that_dies_is_seen_at_once_alerted_soon_and_nothing_is_miscounted(told_all: Watched) -> None:
     watched = told_all
     commands = watched.commands
     settled(watched)
+    everybody_is_heard(watched)
     before, web, retried = counts(watched), watched.requests(WEB, route=ROUTE), retries(watched)
     lab = open_project(commands.spec, None).lab_name
     with picture(watched, 120) as changes:
-        wait_for(lambda: len({name for _, name, _ in changes}), lambda n: n == 9, within_s=60)
+        wait_for(lambda: len({name for _, name, *_ in changes}), lambda n: n == 9, within_s=60)
         began = time.time()
         try:
             with steady_load(commands, path=PATH) as load:
@@ -143,13 +167,19 @@ def test_a_web_server_that_dies_is_seen_at_once_alerted_soon_and_nothing_is_misc
                 alerted_s = time.time() - dead
         finally:
             commands.do("lab", "start", "web1")
-        seen = [at for at, name, state in changes if name == "web1" and state == "stale" and at > dead]
+        seen, patience_s = next(
+            (at, patience_s)
+            for at, name, state, patience_s in changes
+            if name == "web1" and state == "stale" and at > dead
+        )
     accused = [change for change in changes if change[0] > began and change[1] != "web1" and change[2] != "fresh"]
     print(
-        f"\nweb1 lost power: seen after {seen[0] - dead:.1f} s, alerted after {alerted_s:.1f} s; {load.ledger};"
-        f" others called silent: {accused}"
+        f"\nweb1 lost power: seen after {seen - dead:.1f} s (patience {patience_s} s), alerted after {alerted_s:.1f} s;"
+        f" {load.ledger}; others called silent: {accused}"
     )
-    assert seen[0] - dead <= SEEN_S
+    # Where its frames came unevenly the hub is patient with it, up to three seconds (ADR 0016).
+    assert patience_s <= STALE_S
+    assert seen - dead <= max(SEEN_S, patience_s + LOOK_S)
     assert alerted_s <= ALERTED_S
     assert not accused, "nobody else is called silent"
     assert not load.ledger.failed, str(load.ledger)
@@ -157,9 +187,10 @@ def test_a_web_server_that_dies_is_seen_at_once_alerted_soon_and_nothing_is_misc
     got = len(load.ledger.gets)
     print(f"{got} asked, {load.ledger.repeated} repeated; counted: "
           f"{agree(watched, before, range(got, got + load.ledger.repeated + 1))}")  # fmt: skip
-    wait_for(watched.alerts, lambda found: not any(a["alertname"] == "HostSilent" for a in found), within_s=90)
-    commands.await_healthy(within_s=120)
+    wait_for(watched.alerts, lambda found: not any(a["alertname"] == "HostSilent" for a in found), within_s=240)
+    commands.await_healthy(within_s=240)
     # A request that was tried twice may have reached one web server, or two.
-    found, twice = watched.requests(WEB, route=ROUTE) - web, retries(watched) - retried
+    found = wait_for(lambda: watched.requests(WEB, route=ROUTE) - web, lambda n: n >= got, within_s=60)
+    twice = retries(watched) - retried
     print(f"web servers counted {found}, {twice} retries")
     assert got <= found <= got + load.ledger.repeated + twice

@@ -20,6 +20,8 @@ from tests.lab.commands import Commands
 
 MONITOR, MONITOR_NAME = "monitor1", "monitor.monitor1.shop.internal"
 """The name is what its certificate says: the project's root vouches for no addresses."""
+# A program that was started a moment ago is asked again, and so is one that is still reading what it has (503).
+PATIENT = "curl -sf -m 30 --retry 60 --retry-delay 1 --retry-connrefused"
 BALANCERS, WEB, DATABASES = ("lb1", "lb2"), ("web1", "web2"), ("db1", "db2")
 HOSTS = (*BALANCERS, *WEB, "app1", "app2", *DATABASES, MONITOR)
 _SERIES = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
@@ -45,7 +47,7 @@ class Watched:
 
     def agent(self, host: str) -> list[Series]:
         """All that the agent of a host shows on loopback."""
-        return list(read_series(self.commands.ask(host, "curl -sf -m 5 http://127.0.0.1:9191/metrics")))
+        return list(read_series(self.commands.ask(host, f"{PATIENT} http://127.0.0.1:9191/metrics")))
 
     def requests(self, hosts: Sequence[str], **labels: str) -> int:
         """Requests that these hosts' agents counted, under whichever name; of the web tier on hosts that have both."""
@@ -63,7 +65,7 @@ class Watched:
 
     def query(self, promql: str) -> list[dict[str, Any]]:
         """Prometheus' answer to an instant query."""
-        get = f"curl -sf -m 20 -G http://127.0.0.1:9090/api/v1/query --data-urlencode {shlex.quote(f'query={promql}')}"
+        get = f"{PATIENT} -G http://127.0.0.1:9090/api/v1/query --data-urlencode {shlex.quote(f'query={promql}')}"
         found: list[dict[str, Any]] = json.loads(self.commands.ask(MONITOR, get))["data"]["result"]
         return found
 
@@ -74,7 +76,7 @@ class Watched:
 
     def alerts(self) -> list[dict[str, str]]:
         """Labels of what Alertmanager holds as firing."""
-        plain = self.commands.ask(MONITOR, "curl -sf -m 5 'http://127.0.0.1:9093/api/v2/alerts?active=true'")
+        plain = self.commands.ask(MONITOR, f"{PATIENT} 'http://127.0.0.1:9093/api/v2/alerts?active=true'")
         return [alert["labels"] for alert in json.loads(plain)]
 
     def records(self, text: str, *words: str) -> list[dict[str, Any]]:
@@ -89,7 +91,8 @@ class Watched:
 
     def curl(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Curl on this computer, trusting the project's CA alone."""
-        argv = ["curl", "--silent", "--show-error", "--max-time", "10", "--cacert", self.facts["ca"]]
+        argv = ["curl", "--silent", "--show-error", "--connect-timeout", "10", "--max-time", "60", "--cacert"]
+        argv.append(self.facts["ca"])
         address = self.host(MONITOR)["address"]
         argv += [word for port in (8444, 8490) for word in ("--resolve", f"{MONITOR_NAME}:{port}:{address}")]
         argv += words
@@ -101,6 +104,17 @@ JUDGING = (
     f" and (max_over_time(monitor:silent_hosts:ratio[{SETTLING_S}s]) <= 0.5)"
 )
 """Has an answer once a monitor accuses hosts: for a while after it was deaf itself it accuses nobody."""
+
+
+def everybody_is_heard(watched: Watched) -> None:
+    """Wait until the hub answers, as after a start of its machine, and hears every host."""
+
+    def heard() -> set[str]:
+        said = watched.commands.run("top", "--once", "--json")
+        hosts = json.loads(said.stdout)["hosts"] if said.returncode == 0 else []
+        return {host["name"] for host in hosts if host["state"] == "fresh"}
+
+    wait_for(heard, lambda names: names == set(HOSTS), within_s=180)
 
 
 def settled(watched: Watched) -> None:

@@ -19,6 +19,7 @@ from bastide.agent.spool import Spool
 from bastide.agent.statsd import read_datagram
 from tests.unit.agent.lines import edge_line, edge_log
 from tests.unit.agent.test_spool import unpack
+from tests.waiting import wait_until
 
 
 def entry(message: Any, **fields: Any) -> dict[str, Any]:
@@ -128,6 +129,26 @@ class TestEvents:
         said = [r["fields"]["suppressed"] for r in records if r["kind"] == "event"]
         assert said == ([seconds * each - kept] if kept < seconds * each else [])
         assert spool.dropped == 0
+
+    def test_a_backlog_waits_in_the_journal_until_there_is_room(self, tmp_path: Any) -> None:
+        lines, written, each = tmp_path / "lines", 9000, 100
+        with lines.open("w") as file:
+            for n in range(written):
+                moment = str(1_700_000_000_000_000 + n * 1_000_000 // each)
+                print(json.dumps(entry(f"line {n}", __REALTIME_TIMESTAMP=moment)), file=file)
+        spool = Spool(tmp_path / "spool", limit_bytes=8 << 20, monitors=("m",), now_s=1.0)
+        journal = Journal(spool, max_logs=100, max_events=10, argv=("sh", "-c", f"cat {lines}; exec sleep 600"))
+        journal.start()
+        try:
+            wait_until(lambda: spool.crowded)
+            assert journal.entries < written
+            while journal.entries < written:
+                wait_until(lambda: spool.crowded or journal.entries == written)
+                journal.take(1.0)
+        finally:
+            journal.stop()
+        journal.take(1.0)
+        assert [r["message"] for r in unpack(spool, "m")] == [f"line {n}" for n in range(written)]
 
 
 def pushed_lines(pushed: Pushed) -> list[str]:

@@ -173,6 +173,11 @@ def test_drift_and_deploys_are_told_once(tmp_path: Path) -> None:
     current.symlink_to(other)
     assert [e["type"] for e in watch.look(5.0)] == ["deploy"]
     assert (tmp_path / "look").read_text() == "def", "the new generation is looked through at once"
+    (tmp_path / "look").unlink()
+    assert watch.look(6.0) == [] and (tmp_path / "look").read_text() == "def", "again: nobody has looked yet"
+    (tmp_path / "look").unlink()
+    look_for_drift(current, record, root)
+    assert watch.look(7.0) == [] and not (tmp_path / "look").exists()
 
 
 def pem(*contents: bytes) -> str:

@@ -27,6 +27,9 @@ export class Logs {
   }
 
   async search() {
+    // Answers may come in another order than they were asked for: the last question counts.
+    this.wanted = (this.wanted ?? 0) + 1;
+    const mine = this.wanted;
     const wanted = Object.fromEntries(new FormData(this.form));
     const address = new URLSearchParams(Object.entries(wanted).filter(([, value]) => value));
     history.replaceState(null, '', `#logs?${address}`);
@@ -35,11 +38,13 @@ export class Logs {
     const body = $('#log-table tbody');
     try {
       const found = await ask('/api/logs', { ...wanted, limit: 300 });
+      if (mine !== this.wanted) return;
       body.replaceChildren(...found.records.map(row));
       const { lines, bytes: size, seconds } = found.scanned;
       const partly = found.complete ? '' : ' The search ran out of time: narrow it.';
       say(summary, `${found.records.length} ${found.records.length === 1 ? 'record' : 'records'}; ${lines.toLocaleString('en')} lines (${bytes(size)}) read in ${(seconds * 1000).toFixed(0)} ms.${partly}`);
     } catch (error) {
+      if (mine !== this.wanted) return;
       body.replaceChildren();
       say(summary, error.message);
     }

@@ -43,8 +43,12 @@ function mark(event, now) {
   return button;
 }
 
+/** What was pointed at stays so when the list is drawn anew. */
+let pointed = '';
+
 function point(event) {
-  const entry = document.getElementById(identity(event));
+  pointed = identity(event);
+  const entry = document.getElementById(pointed);
   entry?.scrollIntoView({ block: 'nearest' });
   document.querySelectorAll('#event-list .pointed').forEach((one) => one.classList.remove('pointed'));
   entry?.classList.add('pointed');
@@ -52,5 +56,5 @@ function point(event) {
 
 function item(event, onMoment) {
   const when = onMoment ? make('button', { type: 'button', title: 'Show this moment', onclick: () => onMoment(event.t) }, clock(event.t)) : clock(event.t);
-  return make('li', { id: identity(event), class: kind(event) }, make('time', {}, when), ' ', make('span', { class: 'sign', 'aria-hidden': 'true' }, SIGNS[event.type] ?? '·'), ' ', make('b', {}, where(event)), ' ', event.message);
+  return make('li', { id: identity(event), class: `${kind(event)}${identity(event) === pointed ? ' pointed' : ''}` }, make('time', {}, when), ' ', make('span', { class: 'sign', 'aria-hidden': 'true' }, SIGNS[event.type] ?? '·'), ' ', make('b', {}, where(event)), ' ', event.message);
 }
