@@ -22,6 +22,8 @@ from bastide.keeper.settings import Settings
 from bastide.keeper.takeover import SILENCE_S
 
 Order = Literal["switchover", "failover", "reinit", "abandon", ""]
+ELECTION_S = 5.0
+"""etcd takes nothing while its voters choose a leader: 1.6 s at worst (measured)."""
 PATIENCE_S = 20.0
 LAG_S = 2.0
 
@@ -86,10 +88,12 @@ class Control:
             return False, "etcd does not answer, or knows nothing of this database"
         if seat.holder != me and not self._is_free(seat):
             return False, f"{me} is not the primary: ask {seat.holder}"
-        for _ in range(5):
+        end, pause = now_s() + ELECTION_S, threading.Event()
+        while now_s() < end:
             seat = self._lease.known().seat
             if seat is not None and self._lease.propose(replace(seat, paused=on), seat):
                 return True, "automatic failover is paused" if on else "automatic failover goes on"
+            pause.wait(0.1)
         return False, "etcd did not take it"
 
     def _objection(self, verb: str) -> str:
