@@ -96,6 +96,16 @@ def test_the_balancer_that_holds_the_address_dies_and_the_other_takes_over(shop:
         assert load.ledger.failed[-1].began - load.ledger.failed[0].began <= TAKEOVER_S
 
 
+@pytest.mark.parametrize("scenario", ["balancer-cut-off-inside", "expire:active-balancer"])
+def test_a_balancer_that_reaches_no_web_server_passes_the_address_on(shop: Commands, scenario: str) -> None:
+    before = holder(shop)
+    done = shop.run("drill", scenario, "--json", timeout_s=300)
+    assert done.returncode == 0, done.stderr + done.stdout
+    (found,) = json.loads(done.stdout)["scenarios"]
+    print(f"\n{scenario}: no reads for {found['outage_read_s']} s, {found['failed']} of {found['requests']} failed")
+    assert found["lost"] == 0 and found["agreed"] and holder(shop) != before
+
+
 @pytest.mark.parametrize("host", ["web1", "app1"])
 def test_one_of_two_servers_dies_and_visitors_do_not_notice(shop: Commands, host: str) -> None:
     with steady_load(shop) as load, broken(shop, "kill", host, "start"):

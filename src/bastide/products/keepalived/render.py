@@ -21,7 +21,7 @@ def render(context: HostContext) -> Fragment:
     config = f"{FOLDER}/keepalived.conf"
     return Fragment(
         product="keepalived",
-        packages=("curl", "iproute2", "keepalived"),
+        packages=("iproute2", "keepalived", "netcat-openbsd"),
         files=(
             File(path=config, content=render_template(_PACKAGE, "keepalived.conf.j2", view).encode()),
             File(path=f"{FOLDER}/pass_on.sh", content=render_template(_PACKAGE, "pass_on.sh.j2", view).encode()),

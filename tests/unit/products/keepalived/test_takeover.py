@@ -25,7 +25,7 @@ from tests.waiting import wait_until
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.skipif(
-        os.geteuid() != 0 or not scene.has("keepalived", "nsenter", "unshare", "ip"),
+        os.geteuid() != 0 or not scene.has("keepalived", "nc", "nsenter", "unshare", "ip"),
         reason="needs root and keepalived",
     ),
 ]

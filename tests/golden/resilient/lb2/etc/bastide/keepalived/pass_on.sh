@@ -8,7 +8,9 @@ now=${now%.*}
 then=
 if [ -e "$passed" ]; then read -r then <"$passed"; fi
 
-if curl --silent --fail --output /dev/null --max-time 1 --unix-socket /run/haproxy/reach.sock http://reach/; then
+# Not curl: it takes 10 ms of a core to start, this takes 2.
+said=$(printf 'GET / HTTP/1.0\r\n\r\n' | nc -w 1 -U /run/haproxy/reach.sock 2>/dev/null)
+if [ "${said#HTTP/1.? 200}" != "$said" ]; then
     if [ -n "$then" ] && [ $((now - then)) -ge 60 ]; then rm -f "$passed"; fi
     exit 0
 fi
