@@ -98,12 +98,12 @@ def test_the_balancer_that_holds_the_address_dies_and_the_other_takes_over(shop:
 
 @pytest.mark.parametrize("scenario", ["balancer-cut-off-inside", "expire:active-balancer"])
 def test_a_balancer_that_reaches_no_web_server_passes_the_address_on(shop: Commands, scenario: str) -> None:
-    before = holder(shop)
+    before = vip_holder(shop)
     done = shop.run("drill", scenario, "--json", timeout_s=300)
     assert done.returncode == 0, done.stderr + done.stdout
     (found,) = json.loads(done.stdout)["scenarios"]
     print(f"\n{scenario}: no reads for {found['outage_read_s']} s, {found['failed']} of {found['requests']} failed")
-    assert found["lost"] == 0 and found["agreed"] and holder(shop) != before
+    assert found["lost"] == 0 and found["agreed"] and vip_holder(shop) != before
 
 
 @pytest.mark.parametrize("host", ["web1", "app1"])
