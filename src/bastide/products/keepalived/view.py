@@ -34,8 +34,10 @@ HIGHEST_PRIORITY = 250
 PRIORITY_STEP = 10
 PASS_ON_S = 4
 """Two failures that are a second apart, and time for the other to take the address."""
-AGAIN_S = 60
-"""Web servers that come and go move the address once a minute at most."""
+AGAIN_S = 10
+"""Web servers that come and go do not move the address each time."""
+RETRY_S = 60
+"""The other may reach them by now."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +52,7 @@ class KeepalivedView:
     reach_socket: str
     pass_on_s: int
     again_s: int
+    retry_s: int
     interface: str
     """Empty when the spec names none."""
     router_id: int
@@ -77,6 +80,7 @@ def derive_view(context: HostContext) -> KeepalivedView:
         reach_socket=REACH_SOCKET,
         pass_on_s=PASS_ON_S,
         again_s=AGAIN_S,
+        retry_s=RETRY_S,
         interface=spec.balancer.interface or "",
         router_id=spec.balancer.router_id,
         priority=max(1, HIGHEST_PRIORITY - PRIORITY_STEP * balancers.index(context.host)),

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from bastide.products.keepalived.render import render
-from bastide.products.keepalived.view import PASS_ON_S
+from bastide.products.keepalived.view import AGAIN_S, PASS_ON_S
 from tests.unit.products.haproxy import scene
 from tests.waiting import wait_until
 
@@ -178,6 +178,11 @@ def test_who_reaches_no_web_server_passes_the_address_on_and_once(pair: tuple[Ba
     wait_until(lambda: not second.holds())
     time.sleep(PASS_ON_S + 2.0)
     assert first.holds() and not second.holds(), "nobody reaches one: somebody has to say so"
+
+    first.reach.code = second.reach.code = 200
+    time.sleep(AGAIN_S + 3.0)
+    first.reach.code = 503
+    await_held(second)
 
 
 def test_of_two_owners_one_yields(pair: tuple[Balancer, Balancer]) -> None:
