@@ -155,6 +155,8 @@ class Journal:
             # What is not read stays in the journal, so a backlog waits there for the next flush and costs nothing.
             while self._spool.crowded and not self._stopped.wait(_ROOM_S):
                 pass
+            if self._spool.crowded:
+                return  # stopped: the next one begins with this line
             self.add(line)
 
 

@@ -1,4 +1,4 @@
-"""Certificates that ran out: each of a host's is replaced by one that was good until yesterday.
+"""Certificates that ran out: those that a host shows to other hosts are replaced by some that were good until yesterday.
 
 In: FaultSpec with hosts, Ground. Holds: files are replaced, never written into (an earlier generation may share them);
 what they were is what the spec says, so that `end` is an apply, which finds them changed by hand.
@@ -26,6 +26,7 @@ from bastide.policy.materials import Materials
 from bastide.project.desired import derive_desired
 
 _REPLACE = """
+trap 'rm -f {path}.drill' EXIT
 cp -p {path} {path}.drill
 base64 -d >{path}.drill <<'END'
 {content}
@@ -34,14 +35,15 @@ mv {path}.drill {path}
 """
 _LOOK = """
 for path in {paths}; do
-  openssl x509 -in $path -noout -checkend 0 >/dev/null 2>&1 || echo $path
+  openssl x509 -in $path -noout
+  openssl x509 -in $path -noout -checkend 0 >/dev/null || echo $path
 done
 """
 
 
 @dataclass(frozen=True)
 class ExpireCertificates:
-    """Whatever these hosts show of themselves to others has run out."""
+    """Whatever these hosts show of themselves to other hosts has run out; not what browsers see."""
 
     spec: FaultSpec
     ground: Ground

@@ -21,13 +21,20 @@ NOT_DAEMONS = frozenset({"nftables", "system", "sshd"})
 """Settings of the kernel, and our own way in: nothing of these can die under a request."""
 HOLD_S = 6.0
 _LOSS = 0.2
-_NEXT: tuple[tuple[Role, Role], ...] = (("balancer", "web"), ("web", "app"))
+_NEXT: tuple[tuple[Role, str, Role], ...] = (
+    ("balancer", "haproxy", "web"),
+    ("web", "nginx", "app"),
+    ("app", "app", "database"),
+)
+"""A tier, what of it is of no use without the next one, and that."""
 _PASSING: frozenset[Kind] = frozenset({"crash", "reboot", "loss", "switchover", "rotate", "deploy"})
 """Faults after which the part is there again by itself, or is there all the time: reads and writes go on."""
 
 
 def host_scenarios(topology: Topology, kind: Kind = "kill") -> Iterator[Scenario]:
     """Each host in turn."""
+    if kind == "expire" and not mutual(topology):
+        return
     for name in topology.hosts:
         yield make_scenario(kind, (name,))
 
@@ -114,14 +121,20 @@ def _filled(fault: FaultSpec, topology: Topology, facts: Facts) -> Expectation:
     return Expectation(reads="go_on", writes="stop" if loss.writes else "go_on", why=why)
 
 
+def mutual(topology: Topology) -> bool:
+    """Whether hosts on a request's path look at each other's certificates."""
+    return any(flow.name in ("balancer-web", "web-app") and flow.encryption == "mtls" for flow in topology.flows)
+
+
 def _parted(fault: FaultSpec, topology: Topology, facts: Facts) -> Expectation:
-    """Whoever no longer hears any host of the next tier is as good as lost, and so is a primary that hears neither its
-    standby nor (both ways) most voters; otherwise all goes on."""
+    """A service that no longer hears any host of the next tier is as good as lost, and so is a primary that hears neither
+    its standby nor (both ways) most voters; otherwise all goes on."""
     lost = [
-        host
-        for tier, needed in _NEXT
-        for host in fault.targets
-        if host in _names(topology, tier) and set() < _names(topology, needed) <= set(fault.peers)
+        f"{host}/{product}"
+        for here, there in ((fault.targets, fault.peers), (fault.peers, fault.targets))
+        for tier, product, needed in _NEXT
+        for host in here
+        if host in _names(topology, tier) and set() < _names(topology, needed) <= set(there)
     ]
     voters = {h.name for h in topology.hosts.values() if h.votes}
     if facts.primary in fault.targets and voters and 2 * len(voters & set(fault.peers)) > len(voters):

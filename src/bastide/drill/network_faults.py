@@ -46,7 +46,9 @@ class _NetworkFault(ABC):
         """Packets were dropped."""
         dropped = {}
         for host in self.spec.targets:
-            count = f"nft list table inet {_TABLE} | grep -o 'packets [0-9]*' | awk '{{n += $2}} END {{print n}}'"
+            count = (
+                f"nft list table inet {_TABLE} | grep -o 'packets [0-9]*' | awk '{{n += $2}} END {{print n + 0}}'"
+            )
             said = self.ground.shell(
                 host, f"for i in $(seq 50); do n=$({count}); [ $n -gt 0 ] && break; sleep 0.1; done; echo $n"
             )

@@ -3,6 +3,7 @@
 DrillRefused        it must not begin: `hint` says what to do first
 FaultRefused        this fault cannot be made here
 FaultWithoutEffect  it was made, and nothing broke: there is nothing to judge
+WorkFailed          a verb of ours did not do it
 NotRestored         what was broken is not whole again
 """
 
@@ -26,6 +27,16 @@ class FaultWithoutEffect(Exception):
     """It was made, and nothing broke."""
 
     hint = "bastide drill --restore puts everything back"
+
+
+class WorkFailed(Exception):
+    """A verb of ours did not do it. `lines` are its last ones."""
+
+    hint = "bastide apply says why"
+
+    def __init__(self, message: str, lines: tuple[str, ...] = ()) -> None:
+        self.lines = lines
+        super().__init__(message)
 
 
 class NotRestored(Exception):

@@ -13,7 +13,7 @@ from bastide.drill.faults import make_fault
 from bastide.drill.ground import Ground, ShellFailed
 from bastide.drill.journal import forget_entry, read_entry
 from bastide.drill.load import change_ledger, forget_recorders
-from bastide.drill.refusals import NotRestored
+from bastide.drill.refusals import NotRestored, WorkFailed
 from bastide.drill.scenario import FaultSpec
 from bastide.drill.targets import Facts
 from bastide.lab.errors import LabError
@@ -25,13 +25,15 @@ _AGAIN_S = 1.0
 
 def end_fault(ground: Ground, spec: FaultSpec, within_s: float = 60.0) -> None:
     """Undo it; a host that cannot be told yet is told again. Raises NotRestored."""
-    end = time.monotonic() + within_s
+    end, again = time.monotonic() + within_s, True
     while True:
         try:
             make_fault(spec, ground).end()
-        except (ShellFailed, LabError, OSError) as failure:
-            if time.monotonic() > end:
-                raise NotRestored(f"{spec} could not be undone", (str(failure),)) from failure
+        except (ShellFailed, LabError, OSError, WorkFailed) as failure:
+            if time.monotonic() > end and not again:
+                lines = tuple(getattr(failure, "lines", ()))
+                raise NotRestored(f"{spec} could not be undone", (str(failure), *lines)) from failure
+            again = time.monotonic() <= end  # what takes long is tried twice, too
             time.sleep(_AGAIN_S)
             continue
         return

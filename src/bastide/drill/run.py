@@ -16,16 +16,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from bastide.drill.faults import make_fault
-from bastide.drill.generated import expect_predicted
+from bastide.drill.generated import expect_predicted, mutual
 from bastide.drill.ground import Ground
 from bastide.drill.journal import Entry, forget_entry, write_entry
 from bastide.drill.judge import LEAST, Marks, course, judge
 from bastide.drill.load import Load, Site
 from bastide.drill.outcome import Outcome
-from bastide.drill.refusals import DrillRefused
+from bastide.drill.refusals import DrillRefused, FaultRefused
 from bastide.drill.restore import await_whole, end_fault
 from bastide.drill.rows import read_rows
-from bastide.drill.scenario import Expectation, Scenario
+from bastide.drill.scenario import Expectation, FaultSpec, Scenario
 from bastide.drill.targets import Facts, resolve_fault
 from bastide.drill.works import APPLYING, refuse_changes
 
@@ -39,8 +39,7 @@ def run_scenario(ground: Ground, scenario: Scenario, site: Site) -> Outcome:
     before = refuse_unwell(ground)
     spec = resolve_fault(scenario.fault, ground.topology, before)
     fault = make_fault(spec, ground)
-    if spec.kind in APPLYING:
-        refuse_changes(ground)
+    _refuse_here(spec, ground)
     expect = scenario.expect or expect_predicted(spec, ground.topology, before)
     load = Load(ground, site)
     state = ground.target.state
@@ -98,6 +97,15 @@ def refuse_unwell(ground: Ground, within_s: float = 15.0) -> Facts:
         ground.say(f"not well yet: {seen.ailments[0]}")
         time.sleep(1.0)
     return seen.facts
+
+
+def _refuse_here(spec: FaultSpec, ground: Ground) -> None:
+    if spec.kind == "expire" and not mutual(ground.topology):
+        raise FaultRefused(
+            f"{spec}: inside, hosts speak plain text and look at no certificate", "tls: {inside: mtls} in the spec"
+        )
+    if spec.kind in APPLYING:
+        refuse_changes(ground)
 
 
 def _warm(ground: Ground, load: Load) -> float:

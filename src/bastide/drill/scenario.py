@@ -24,12 +24,12 @@ KINDS: dict[Kind, str] = {
     "loss": "a host loses a share of all packets, both ways (SSH is spared)",
     "part": "a host and some others no longer hear each other; everybody else does",
     "full": "a host's disk is full (in labs whose machines have disks of their own: bastide up --disk 4G)",
-    "expire": "a host's certificates run out, all of them, and its services have read them again",
+    "expire": "the certificates that a host shows to other hosts run out, and its services have read them again",
     "switchover": "another database is made primary, as planned work",
     "rotate": "every certificate is issued anew and brought to its host by a rolling apply",
     "deploy": "the application's code is rolled out as another release, and back",
 }
-ON_SERVERS: frozenset[Kind] = frozenset({"kill", "crash", "freeze", "reboot", "switchover", "deploy"})
+ON_SERVERS: frozenset[Kind] = frozenset({"kill", "crash", "freeze", "reboot", "switchover"})
 """What can be done to servers and undone over SSH; of `kill` and `freeze` only services."""
 WHOLE: frozenset[Kind] = frozenset({"switchover", "rotate", "deploy"})
 """What is done to the whole, and so has no target."""

@@ -36,7 +36,10 @@ def resolve_fault(fault: FaultSpec, topology: Topology, facts: Facts) -> FaultSp
     """With names alone."""
     targets = tuple(dict.fromkeys(name for word in fault.targets for name in _names(word, topology, facts)))
     peers = tuple(dict.fromkeys(name for word in fault.peers for name in _names(word, topology, facts)))
-    return replace(fault, targets=targets, peers=tuple(peer for peer in peers if peer not in targets))
+    others = tuple(peer for peer in peers if peer not in targets)
+    if fault.peers and not others:
+        raise UnknownTarget(f"other host than {' and '.join(targets)}", "a host is parted from others than itself")
+    return replace(fault, targets=targets, peers=others)
 
 
 def _names(word: str, topology: Topology, facts: Facts) -> Iterator[str]:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from bastide.apply.releases import STAMP
-from bastide.drill.ground import Ground, ShellFailed
-from bastide.drill.refusals import FaultRefused, FaultWithoutEffect
+from bastide.drill.ground import Ground
+from bastide.drill.refusals import FaultRefused, FaultWithoutEffect, WorkFailed
 from bastide.drill.scenario import FaultSpec, Kind
 
 APPLYING: frozenset[Kind] = frozenset({"rotate", "deploy", "expire"})
@@ -33,7 +33,10 @@ for path in $paths; do cat "$path/.bastide-release" || echo another; done
 
 def refuse_changes(ground: Ground) -> None:
     """Raises FaultRefused where an apply would do more than a drill asks of it."""
-    done = _run(ground, "plan", "--exit-code")
+    try:
+        done = _run(ground, "plan", "--exit-code")
+    except WorkFailed as failure:
+        raise FaultRefused(str(failure), "bastide plan says why") from failure
     if done.returncode == CHANGES:
         raise FaultRefused(
             "the hosts are not what the spec says, and what a drill rolls out would bring that along",
@@ -49,17 +52,20 @@ def _run(ground: Ground, *words: str) -> subprocess.CompletedProcess[str]:
     overlay = ["--env", loaded.files[1].stem.rpartition(".")[2]] if len(loaded.files) > 1 else []
     argv = [sys.executable, "-m", "bastide", *words, "-f", str(loaded.files[0]), *overlay]
     argv += ["--target", ground.target.kind, "--progress", "quiet"]
-    return subprocess.run(
-        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_LONG_S, check=False,
-        env={**os.environ, "NO_COLOR": "1"}, start_new_session=True,
-    )  # fmt: skip
+    try:
+        return subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_LONG_S, check=False,
+            env={**os.environ, "NO_COLOR": "1"}, start_new_session=True,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as late:
+        raise WorkFailed(f"bastide {words[0]} did not end within {_LONG_S:g} s") from late
 
 
 def apply_again(ground: Ground) -> None:
-    """The hosts are what the spec says afterwards. Raises ShellFailed."""
+    """The hosts are what the spec says afterwards. Raises WorkFailed."""
     done = _run(ground, "apply", "--yes")
     if done.returncode:
-        raise ShellFailed("bastide apply", "failed", (done.stderr or done.stdout).strip().splitlines()[-5:])
+        raise WorkFailed("bastide apply failed", tuple((done.stderr or done.stdout).strip().splitlines()[-5:]))
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,10 @@ class _Work:
 
     def bastide(self, *words: str) -> None:
         """A verb of ours on the same project; it must succeed."""
-        done = _run(self.ground, *words)
+        try:
+            done = _run(self.ground, *words)
+        except WorkFailed as failure:
+            raise FaultWithoutEffect(str(failure)) from failure
         if done.returncode:
             raise FaultWithoutEffect(f"bastide {' '.join(words)}: {(done.stderr or done.stdout).strip()[-300:]}")
 

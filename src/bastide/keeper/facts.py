@@ -131,6 +131,8 @@ class Look:
     """One look at the world of a keeper with automatic failover. Ages and times: seconds of CLOCK_BOOTTIME."""
 
     now_s: float
+    seen_s: float
+    """When this look at the server began; what happened since is not in it."""
     host: str
     register: Literal["silent", "absent", "known"]
     """What etcd said since the keeper started: nothing yet, that there is no seat, or `seat`."""

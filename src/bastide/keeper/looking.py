@@ -51,7 +51,7 @@ class Eyes:
 
     def look(self, heard: Heard) -> Look:
         """Everything. Raises ForeignServer, DataDirectoryError."""
-        settings = self._settings
+        settings, began = self._settings, now_s()
         data = observe_data(settings)
         record = read_record(settings) if data == "ours" else None
         process, frozen = self._find(), False
@@ -67,6 +67,7 @@ class Eyes:
         known, now = heard.known, now_s()
         return Look(
             now_s=now,
+            seen_s=began,
             host=settings.host,
             register=known.register,
             seat=known.seat,

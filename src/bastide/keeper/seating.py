@@ -56,7 +56,7 @@ class Board:
     def put(self, view: SeatView) -> None:
         """Replace what is said."""
         with self._lock:
-            self._put(_without_server(view) if view.look.now_s < self._ended_s else view)
+            self._put(_without_server(view) if view.look.seen_s < self._ended_s else view)
 
     def _put(self, view: SeatView) -> None:
         if view.look.server is not None:

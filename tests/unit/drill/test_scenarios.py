@@ -135,6 +135,24 @@ def test_who_hears_nobody_of_the_next_tier_is_as_good_as_lost() -> None:
     alone = resolve_topology(make_spec({name: roles for name, roles in RESILIENT.items() if name != "lb2"}))
     assert expected(alone, "lb1", "web1", "web2") == "stop" and expected(alone, "lb1", "web1") == "go_on"
     assert expected(alone, "web1", "app1", "app2") == "go_on"
+    both = expect_predicted(
+        FaultSpec(kind="part", targets=("web1", "web2"), peers=("lb1", "lb2")), STRONG, FACTS
+    )  # fmt: skip
+    assert both.reads == "stop", "whoever is named first"
+
+
+def test_nobody_is_parted_from_himself() -> None:
+    alone = resolve_topology(make_spec({"all1": ["balancer", "web", "app"]}))
+    with pytest.raises(UnknownTarget):
+        resolve_fault(FaultSpec(kind="part", targets=("all1",), peers=("each:web",)), alone, Facts())
+    names = [scenario.name for scenario in choose_scenarios(("*",), alone, folder=NOWHERE)]
+    assert "balancer-cut-off-inside" not in names and "active-balancer-lost" in names
+
+
+def test_certificates_run_out_only_where_somebody_looks_at_them() -> None:
+    plain = resolve_topology(make_spec(RESILIENT, tls={"inside": "plain"}))
+    assert "expire:web1" in known_scenarios(STRONG, NOWHERE)
+    assert not [name for name in known_scenarios(plain, NOWHERE) if name.startswith("expire")]
 
 
 def test_a_full_disk_stops_the_writes_of_databases_alone() -> None:

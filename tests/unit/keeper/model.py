@@ -340,6 +340,7 @@ def _look(world: World, me: int, rules: Rules, *, late: bool) -> Look:
         session = seat.standby.session
     return Look(
         now_s=LONG if late else 0.0,
+        seen_s=LONG if late else 0.0,
         host=NAMES[me],
         register="known",
         seat=seat,

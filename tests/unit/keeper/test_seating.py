@@ -22,7 +22,7 @@ SETTINGS = Settings(
 def seen_now() -> SeatView:
     """A primary that is well, as just seen."""
     now = now_s()
-    look = replace(LOOK, host="db1", now_s=now, lease=True, server=replace(SERVER, read_only=False))
+    look = replace(LOOK, host="db1", now_s=now, seen_s=now, lease=True, server=replace(SERVER, read_only=False))
     known = Known(
         register="known", seat=SEAT, settled=True, changed_s=now, epoch_s=now - 100, deadline_s=now + 3
     )  # fmt: skip
@@ -54,6 +54,13 @@ def test_a_look_of_before_that_comes_late_says_so_too_and_the_next_look_is_belie
     assert said(kept) == ("starting", None, 503)
     kept.put(seen_now())
     assert said(kept) == ("running", False, 200)
+
+
+def test_a_look_that_is_gone_through_again_after_a_proposal_is_no_newer_for_it() -> None:
+    kept, seen = board(), seen_now()
+    kept.server_ended()
+    kept.put(replace(seen, look=replace(seen.look, now_s=now_s())))
+    assert said(kept) == ("starting", None, 503)
 
 
 def test_what_the_keeper_was_at_is_still_said() -> None:

@@ -38,10 +38,10 @@ PEER = Peer(
     gtid_binlog_state="0-1-9", gtid_slave_pos="",
 )  # fmt: skip
 LOOK = Look(
-    now_s=100.0, host="db2", register="known", seat=SEAT, settled=True, seat_age_s=0.1, epoch_age_s=1e4, lease=False,
-    data="ours", granted=False, record=Record(role="replica", epoch=3, cluster="c"), process=True, frozen_s=0.0,
-    stuck_s=0.0, clean=False, server=SERVER, session="s1", peer=PEER, job=None, order="", strict=False, hold_s=0.0,
-    fresh_name="x",
+    now_s=100.0, seen_s=100.0, host="db2", register="known", seat=SEAT, settled=True, seat_age_s=0.1, epoch_age_s=1e4,
+    lease=False, data="ours", granted=False, record=Record(role="replica", epoch=3, cluster="c"), process=True,
+    frozen_s=0.0, stuck_s=0.0, clean=False, server=SERVER, session="s1", peer=PEER, job=None, order="", strict=False,
+    hold_s=0.0, fresh_name="x",
 )  # fmt: skip
 
 

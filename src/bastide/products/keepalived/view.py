@@ -49,6 +49,8 @@ class KeepalivedView:
     folder: str
     track_folder: str
     track_file: str
+    passes_on: bool
+    """Whether there is another to pass the address on to, and something else to say than the page of maintenance."""
     reach_socket: str
     pass_on_s: int
     again_s: int
@@ -77,6 +79,7 @@ def derive_view(context: HostContext) -> KeepalivedView:
         folder=FOLDER,
         track_folder=TRACK_FOLDER,
         track_file=f"{TRACK_FOLDER}/haproxy_down",
+        passes_on=len(balancers) > 1 and not spec.balancer.maintenance,
         reach_socket=REACH_SOCKET,
         pass_on_s=PASS_ON_S,
         again_s=AGAIN_S,
