@@ -25,6 +25,8 @@ Progress = Callable[[str], None]
 STAMP = "release-stamp"
 """A file beside the store: while it is there, an application's release carries it, and the same code is another release
 (what a drill deploys)."""
+STAMPED = ".bastide-release"
+"""Its name in the release; nginx serves no such name."""
 
 
 def build_releases(
@@ -63,7 +65,7 @@ def _stamp(file: Path) -> list[Entry]:
         file.open().close()  # not only looked for: what a compilation opens is what it depends on
     except FileNotFoundError:
         return []
-    return [Entry(name=".bastide-release", source=file)]
+    return [Entry(name=STAMPED, source=file)]
 
 
 def _user_tree(spec: Spec, folder: Path, on_progress: Progress) -> list[Entry]:

@@ -27,7 +27,7 @@ _NEXT: tuple[tuple[Role, str, Role], ...] = (
     ("app", "app", "database"),
 )
 """A tier, what of it is of no use without the next one, and that."""
-_PASSING: frozenset[Kind] = frozenset({"crash", "reboot", "loss", "switchover", "rotate", "deploy"})
+_PASSING: frozenset[Kind] = frozenset({"crash", "reboot", "loss", "switchover", "rotate"})
 """Faults after which the part is there again by itself, or is there all the time: reads and writes go on."""
 
 

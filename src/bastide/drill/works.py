@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bastide.apply.releases import STAMP
+from bastide.apply.releases import STAMP, STAMPED
 from bastide.drill.ground import Ground
 from bastide.drill.refusals import FaultRefused, FaultWithoutEffect, WorkFailed
 from bastide.drill.scenario import FaultSpec, Kind
@@ -25,9 +25,9 @@ APPLYING: frozenset[Kind] = frozenset({"rotate", "deploy", "expire"})
 CHANGES = 3
 """Exit code of `plan --exit-code`."""
 _LONG_S = 600.0
-_RELEASES = """
-paths=$(grep -rhoE '/srv/bastide/app/[0-9a-f]{64}' /etc/systemd/system /etc/bastide /etc/nginx 2>/dev/null | sort -u)
-for path in $paths; do cat "$path/.bastide-release" || echo another; done
+_RELEASES = f"""
+paths=$(grep -rhoE '/srv/bastide/app/[0-9a-f]{{64}}' /etc/systemd/system /etc/bastide /etc/nginx 2>/dev/null | sort -u)
+for path in $paths; do cat "$path/{STAMPED}" || echo another; done
 """
 
 

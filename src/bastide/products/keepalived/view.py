@@ -32,8 +32,10 @@ from bastide.topology.model import Host
 FOLDER = "/etc/bastide/keepalived"
 HIGHEST_PRIORITY = 250
 PRIORITY_STEP = 10
-PASS_ON_S = 4
-"""Two failures that are a second apart, and time for the other to take the address."""
+LOOKS = 2
+"""How many failures in a row, a second apart, move the address."""
+PASS_ON_S = LOOKS + 2
+"""These, and time for the other to take the address."""
 AGAIN_S = 10
 """Web servers that come and go do not move the address each time."""
 RETRY_S = 60
@@ -52,6 +54,7 @@ class KeepalivedView:
     passes_on: bool
     """Whether there is another to pass the address on to, and something else to say than the page of maintenance."""
     reach_socket: str
+    looks: int
     pass_on_s: int
     again_s: int
     retry_s: int
@@ -81,6 +84,7 @@ def derive_view(context: HostContext) -> KeepalivedView:
         track_file=f"{TRACK_FOLDER}/haproxy_down",
         passes_on=len(balancers) > 1 and not spec.balancer.maintenance,
         reach_socket=REACH_SOCKET,
+        looks=LOOKS,
         pass_on_s=PASS_ON_S,
         again_s=AGAIN_S,
         retry_s=RETRY_S,

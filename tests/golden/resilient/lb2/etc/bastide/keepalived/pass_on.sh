@@ -15,7 +15,7 @@ if [ -e "$passed" ]; then read -r then <"$passed"; fi
 said=$(printf 'GET / HTTP/1.0\r\n\r\n' | nc.openbsd -w 1 -U /run/haproxy/reach.sock 2>/dev/null)
 if [ "${said#HTTP/1.? 200}" != "$said" ]; then
     if [ -n "$then" ]; then
-        # keepalived wants to hear it twice: after one look nothing has moved.
+        # keepalived wants to hear it more than once: after one look nothing has moved.
         if [ $((now - then)) -lt 2 ]; then rm -f "$passed"; fi
         if [ -e "$reached" ]; then read -r since <"$reached"; else since=$now && echo "$now" >"$reached"; fi
         [ $((now - since)) -lt 10 ] || rm -f "$passed" "$reached"
