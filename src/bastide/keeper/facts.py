@@ -142,6 +142,8 @@ class Look:
     """The last proposal of this keeper was answered; none can still arrive."""
     seat_age_s: float
     """Since its last change was seen."""
+    quiet_s: float
+    """So long after its last change was seen, most voters still knew of no other."""
     epoch_age_s: float
     """Since its epoch was first seen."""
     lease: bool

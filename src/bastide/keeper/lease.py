@@ -39,6 +39,8 @@ class Known:
     seat: Seat | None
     settled: bool
     changed_s: float
+    asked_s: float
+    """When the last question was sent that most voters answered."""
     epoch_s: float
     deadline_s: float
     """Until when this host may write, where it holds the seat."""
@@ -64,7 +66,7 @@ class Lease:
         self._settled = False
         self._pending: tuple[str, int, float] | None = None
         """Writer's mark, guard and time of sending of a proposal without an answer."""
-        self._changed_s = self._epoch_s = now_s()
+        self._changed_s = self._asked_s = self._epoch_s = now_s()
         self._deadline_s = self._renewed_s = deadline_s
         """Until when this host may write; until when by its last renewal."""
         self._deadline_lock = threading.Lock()
@@ -89,6 +91,7 @@ class Lease:
             seat=self._seat,
             settled=self._settled,
             changed_s=self._changed_s,
+            asked_s=self._asked_s,
             epoch_s=self._epoch_s,
             deadline_s=self._deadline_s,
             vouched=self._deadline_s > self._renewed_s,
@@ -166,12 +169,14 @@ class Lease:
                     self._pending = None  # it is guarded on what is no more
 
     def _refresh(self) -> None:
+        sent_s = now_s()
         try:
             seat, rev = self._register.read()
         except RegisterSilent:
             return
         before = self._rev
         self._adopt(seat, rev)
+        self._asked_s = sent_s
         if before != self._rev:
             self._wake()
 

@@ -13,9 +13,10 @@ The rules, and why no acknowledged write is lost and never two servers take writ
    all that came before; it is removed here *before* commits stop waiting for it (and removed for certain: while
    an unanswered proposal may still arrive, commits go on waiting).
 4. Only the owner and the named standby, in the named session, may take the seat. The standby first stops receiving
-   (from then on a paused old primary gets no acknowledgement: revocation), applies all that it received, then takes
-   the ownership, and only then writes. In a planned switchover nothing is left to revoke: the owner closed itself and
-   saw everything applied before it left (`closed`), so its heir opens in one step.
+   (from then on a paused old primary gets no acknowledgement: revocation; already after FENCE_S without a change that
+   voters know of), applies all that it received, then takes the ownership, and only then writes. In a planned
+   switchover nothing is left to revoke: the owner closed itself and saw everything applied before it left (`closed`),
+   so its heir opens in one step.
 5. Until the new owner is written down, the old one is the owner: it is not restarted as a replica (which would cut
    off what only the standby may have), so that it can take the seat back if the standby fails half-way.
 6. The old owner comes back as a replica: killed if it still runs, restarted so that it drops what was never
@@ -266,8 +267,10 @@ def _open(progress: Progress, look: Look, seat: Seat, server: Server) -> Step:
 def _take(look: Look, seat: Seat) -> Decision | None:
     """Take the seat if it is free, and this host is one of those that may."""
     vacant = seat.phase == "vacant"
-    if look.data != "ours" or not (vacant or look.seat_age_s >= SILENCE_S):
+    if look.data != "ours":
         return None
+    if not vacant and look.seat_age_s < SILENCE_S:
+        return _leave_off(look, seat)
     standby, me = seat.standby, look.host
     if seat.owner == me:
         left_to = standby is not None and standby.host != me and (not seat.paused or seat.heir != "")
@@ -276,18 +279,48 @@ def _take(look: Look, seat: Seat) -> Decision | None:
         return _propose(_taken(seat, me), "taking the seat back")
     if look.order == "abandon" and not look.peer.answered and look.server is not None:
         return _abandon(look, seat, look.server)
-    if standby is None or standby.host != me or standby.session != look.session or look.server is None:
-        return None
-    if vacant and seat.heir == me and seat.closed:
+    if vacant and seat.heir == me and seat.closed and _is_named(look, seat):
         opened = replace(_taken(seat, me), phase="open", owner=me, standby=None)
         return _propose(opened, "the primary handed over: opening the seat", state="promoting")
-    asked = seat.heir == me or look.order == "failover"
-    if not asked and (seat.paused or look.epoch_age_s < hold_s(seat, look.hold_s)):
-        return None
-    if look.server.replication is None or look.server.replication.sql != "Yes":
+    if not _may_take(look, seat):
         return None
     taken = _taken(seat, me)
+    asked = _is_asked(look, seat)
     return _propose(taken if asked else replace(taken, flaps=seat.flaps + 1), "taking the seat", state="promoting")
+
+
+def _leave_off(look: Look, seat: Seat) -> Decision | None:
+    """Nearly the time to take it: the holder's lease is over by all that voters know. To stop receiving is always safe,
+    and takes a second when the other end is gone: a semi-synchronous replica first calls there to say good-bye."""
+    if look.quiet_s < FENCE_S or seat.phase != "open" or seat.owner == look.host or not _may_take(look, seat):
+        return None
+    assert look.server is not None and look.server.replication is not None
+    receives = look.server.replication.io != "No" and look.revokes
+    return Decision(
+        state="waiting-for-primary",
+        message=f"{seat.owner} is silent: receiving nothing more from it",
+        actions=(StopReceiving(),) if receives else (),
+    )
+
+
+def _is_named(look: Look, seat: Seat) -> bool:
+    standby = seat.standby
+    named = standby is not None and standby.host == look.host and standby.session == look.session
+    return named and look.server is not None
+
+
+def _is_asked(look: Look, seat: Seat) -> bool:
+    return seat.heir == look.host or look.order == "failover"
+
+
+def _may_take(look: Look, seat: Seat) -> bool:
+    """Whether it is this host that takes over once the seat is free."""
+    if not _is_named(look, seat):
+        return False
+    if not _is_asked(look, seat) and (seat.paused or look.epoch_age_s < hold_s(seat, look.hold_s)):
+        return False
+    replication = look.server.replication if look.server else None
+    return replication is not None and replication.sql == "Yes"
 
 
 def _abandon(look: Look, seat: Seat, server: Server) -> Decision:

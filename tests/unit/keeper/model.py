@@ -346,6 +346,7 @@ def _look(world: World, me: int, rules: Rules, *, late: bool) -> Look:
         seat=seat,
         settled=node.settled or not rules.settling,
         seat_age_s=LONG if (late and vacant) or node.silent else 0.0,
+        quiet_s=LONG if late else 0.0,
         epoch_age_s=LONG,
         lease=node.lease,
         data="ours",

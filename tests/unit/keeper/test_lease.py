@@ -216,3 +216,15 @@ def test_a_new_epoch_is_young_however_long_the_one_before_it_was(clock: Callable
     register.rev += 1
     later = make(register)
     assert later.known().epoch_s == 100.0 + SILENCE_S, "so it is for others"
+
+
+def test_quiet_counts_as_far_as_voters_were_asked_and_answered(clock: Callable[[float], None]) -> None:
+    register = FakeRegister()
+    lease = make(register)
+    clock(103.0)
+    register.silent = True
+    lease._refresh()
+    assert lease.known().asked_s - lease.known().changed_s == 0.0
+    register.silent = False
+    lease._refresh()
+    assert lease.known().asked_s - lease.known().changed_s == 3.0

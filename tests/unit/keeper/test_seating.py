@@ -24,7 +24,8 @@ def seen_now() -> SeatView:
     now = now_s()
     look = replace(LOOK, host="db1", now_s=now, seen_s=now, lease=True, server=replace(SERVER, read_only=False))
     known = Known(
-        register="known", seat=SEAT, settled=True, changed_s=now, epoch_s=now - 100, deadline_s=now + 3
+        register="known", seat=SEAT, settled=True, changed_s=now, asked_s=now, epoch_s=now - 100,
+            deadline_s=now + 3,
     )  # fmt: skip
     decision = Decision(state="running", message="primary")
     return SeatView(look=look, decision=decision, progress=Progress(opened_s=now), known=known)

@@ -14,13 +14,15 @@ from bastide.keeper.actions import (
     OpenForWrites,
     Propose,
     Reclone,
+    ResumeReplication,
     SemiSync,
+    StopReceiving,
     SyncRelay,
 )
 from bastide.keeper.facts import Look, Peer, Progress, Record, Replication, Server
 from bastide.keeper.follow import NEAR, STRAY_S
 from bastide.keeper.seat import Seat, Standby
-from bastide.keeper.takeover import FORGET_S, VACANT_S, decide
+from bastide.keeper.takeover import FENCE_S, FORGET_S, SILENCE_S, VACANT_S, decide
 
 SEAT = Seat(
     cluster="c", epoch=3, phase="open", holder="db1", owner="db1", standby=Standby(host="db2", session="s1")
@@ -38,10 +40,10 @@ PEER = Peer(
     gtid_binlog_state="0-1-9", gtid_slave_pos="",
 )  # fmt: skip
 LOOK = Look(
-    now_s=100.0, seen_s=100.0, host="db2", register="known", seat=SEAT, settled=True, seat_age_s=0.1, epoch_age_s=1e4,
-    lease=False, data="ours", granted=False, record=Record(role="replica", epoch=3, cluster="c"), process=True,
-    frozen_s=0.0, stuck_s=0.0, clean=False, server=SERVER, session="s1", peer=PEER, job=None, order="", strict=False,
-    hold_s=0.0, fresh_name="x",
+    now_s=100.0, seen_s=100.0, host="db2", register="known", seat=SEAT, settled=True, seat_age_s=0.1, quiet_s=0.0,
+    epoch_age_s=1e4, lease=False, data="ours", granted=False, record=Record(role="replica", epoch=3, cluster="c"),
+    process=True, frozen_s=0.0, stuck_s=0.0, clean=False, server=SERVER, session="s1", peer=PEER, job=None, order="",
+    strict=False, hold_s=0.0, fresh_name="x",
 )  # fmt: skip
 
 
@@ -100,6 +102,37 @@ def test_a_replica_acknowledges_from_its_disk_once_it_has_nearly_caught_up() -> 
     assert not decide(Progress(), replace(LOOK, server=hasty, peer=far))[1].actions
     assert decide(Progress(), replace(LOOK, server=hasty, peer=near))[1].actions == (SyncRelay(),)
     assert not decide(Progress(), replace(LOOK, peer=near))[1].actions, "once"
+
+
+QUIET = replace(LOOK, seat_age_s=FENCE_S + 0.2, quiet_s=FENCE_S)
+
+
+def test_whoever_is_about_to_take_over_stops_receiving_before() -> None:
+    assert decide(Progress(), QUIET)[1].actions == (StopReceiving(),)
+    stopped = replace(QUIET, server=replace(SERVER, replication=replace(STREAM, io="No")))
+    waiting = decide(Progress(), stopped)[1]
+    assert waiting.actions == (), "to resume would be a session that nobody named"
+    assert proposed(decide(Progress(), replace(stopped, seat_age_s=SILENCE_S))[1]).holder == "db2"
+
+
+def test_whoever_stopped_receiving_too_early_goes_on() -> None:
+    stopped = replace(SERVER, replication=replace(STREAM, io="No"))
+    renewed = decide(Progress(), replace(LOOK, server=stopped))[1]
+    assert ResumeReplication() in renewed.actions
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        replace(QUIET, quiet_s=FENCE_S - 0.1),
+        replace(QUIET, session="s2"),
+        replace(QUIET, seat=replace(SEAT, paused=True)),
+        replace(QUIET, seat=replace(SEAT, flaps=1), hold_s=60.0, epoch_age_s=50.0),
+    ],
+    ids=["voters were not asked lately", "not the named session", "paused", "too soon after the last one"],
+)
+def test_whoever_may_not_take_over_goes_on_receiving(look: Look) -> None:
+    assert StopReceiving() not in decide(Progress(), look)[1].actions
 
 
 def test_without_the_register_nothing_is_done_that_would_have_to_be_written_there() -> None:
