@@ -52,6 +52,8 @@ class Running:
     alone: bool = False
     """There is one scenario: where its fault cannot be made here, that is the answer, not a row among others."""
     series: dict[str, dict[str, Any]] = field(default_factory=dict)
+    last: Outcome | None = None
+    """Of the scenario before; None after one that came to nothing."""
 
     def run(self, scenario: Scenario, progress: Progress, label: str) -> dict[str, Any]:
         """One scenario; its row."""
@@ -60,7 +62,8 @@ class Running:
             scenario = replace(scenario, hold_s=self.hold_s)
         try:
             with progress.step(f"{label} {scenario.name}"):
-                outcome = run_scenario(ground, scenario, _site(ground, self.path))
+                last, self.last = self.last, None
+                outcome = self.last = run_scenario(ground, scenario, _site(ground, self.path), last)
         except FaultRefused as refused:
             if self.alone:
                 raise

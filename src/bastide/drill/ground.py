@@ -9,7 +9,6 @@ from __future__ import annotations
 import shlex
 import subprocess
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -82,9 +81,8 @@ class Ground:
 
     def look(self) -> Look:
         """Who is what right now, and what ails: every host, every service, the database."""
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            database, hosts = pool.submit(observe_database, self.target), pool.submit(observe_health, self.target)
-            state, health = database.result(), hosts.result()
+        health = observe_health(self.target)
+        state = observe_database(self.target, health.members)
         standby = None
         if state is not None:
             standby = next((m.host for m in state.members if m.sync and m.host != state.primary), None)

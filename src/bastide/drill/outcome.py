@@ -12,6 +12,7 @@ from typing import Any
 from bastide.drill.judge import Judgement, Marks
 from bastide.drill.ledger import Ledger
 from bastide.drill.scenario import Expectation, FaultSpec, Scenario
+from bastide.drill.targets import Facts
 from bastide.drill.watch import Watch
 
 VERSION = 1
@@ -27,6 +28,8 @@ class Outcome:
     expect: Expectation
     marks: Marks
     judgement: Judgement
+    after: Facts
+    """Who was what when everything was whole again."""
     evidence: Mapping[str, Any]
     """Proof of the fault's effect, positions, who was primary before and after."""
     ledger: Ledger = field(repr=False)

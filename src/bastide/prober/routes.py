@@ -8,9 +8,15 @@ import json
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from bastide.prober.frames import Path
+
+
+def list_addresses(_: "Mapping[str, Any]") -> "list[dict[str, Any]]":
+    """`addresses`, as an operation."""
+    return addresses()
 
 
 def addresses() -> "list[dict[str, Any]]":

@@ -79,12 +79,12 @@ class OrderRefused(Exception):
         super().__init__(message)
 
 
-def observe_database(target: Target) -> DatabaseState | None:
-    """Ask every database host; None where the spec has no database."""
+def observe_database(target: Target, members: Members | None = None) -> DatabaseState | None:
+    """Ask every database host; None where the spec has no database. `members`: what they said just now."""
     database = target.spec.database
     if database is None:
         return None
-    answers = database_members(target, resolve_topology(target.spec))
+    answers = database_members(target, resolve_topology(target.spec)) if members is None else members
     primary = find_primary(answers)
     said = answers.get(primary or "") or {}
     seats = [seat for answer in answers.values() if answer and (seat := answer.get("seat"))]

@@ -12,7 +12,7 @@ from typing import Any
 
 from bastide.apply.observe import host_status
 from bastide.lab.addressing import LOCAL_SUFFIXES
-from bastide.project.members import database_members
+from bastide.project.members import Members, database_members
 from bastide.project.stale import Missed, read_stale
 from bastide.project.target import Target
 from bastide.topology.model import Topology
@@ -62,6 +62,8 @@ class Health:
     ca: str
     virtual_ip: str
     hosts: tuple[HostHealth, ...]
+    members: Members
+    """What databases said of themselves."""
 
     @property
     def healthy(self) -> bool:
@@ -119,6 +121,7 @@ def observe_health(target: Target) -> Health:
             _with_stale(_host(topology, name, answers[name], members.get(name)), missed.get(name))
             for name in topology.hosts
         ),
+        members={host.name: members.get(host.name) for host in topology.tier("database")},
     )
 
 

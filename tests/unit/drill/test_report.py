@@ -11,6 +11,7 @@ from bastide.drill.outcome import Outcome, results_json, untested_row
 from bastide.drill.report import render_report
 from bastide.drill.scenario import FaultSpec, Scenario
 from bastide.drill.series import derive_series
+from bastide.drill.targets import Facts
 from bastide.drill.watch import Watch
 from tests.unit.drill.test_judge import GO_ON, MARKS, held_by, ledger, writable
 
@@ -32,6 +33,7 @@ def make_outcome(
         expect=GO_ON,
         marks=MARKS,
         judgement=judge(told, watch, held_by(told), MARKS, GO_ON),
+        after=Facts(primary="db2", standby="db1", active_balancer=None),
         evidence={"effect": {"without power": ["db1"]}},
         ledger=told,
         watch=watch,
