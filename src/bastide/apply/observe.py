@@ -7,6 +7,7 @@ the first; conversations that are handed out are open and belong to the caller.
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 from bastide.bundle.model import HostBundle
 from bastide.plan.facts import HostFacts, read_facts
 from bastide.plan.steps import HostPlan, RemoveFile, Step, WriteFile
+from bastide.transport.clock import clock_offset
 from bastide.transport.endpoint import Endpoint
 from bastide.transport.errors import TransportError
 from bastide.transport.ssh import Conversation, open_conversation
@@ -42,13 +44,17 @@ def on_all(hosts: Iterable[str], work: Callable[[str], _T]) -> dict[str, _T | Tr
 
 def observe_host(conversation: Conversation, bundle: HostBundle, exists: Iterable[str] = ()) -> HostFacts:
     """Facts of one host, with its bundle in mind."""
-    answer = conversation.request(
-        "observe",
-        digest=bundle.digest,
-        manifest=bundle.manifest,
-        exists=list(exists),
+    answer, ahead_s = timed(
+        conversation, "observe", digest=bundle.digest, manifest=bundle.manifest, exists=list(exists)
     )
-    return read_facts(bundle.host, answer, bundle.manifest)  # type: ignore[arg-type]
+    return read_facts(bundle.host, answer, bundle.manifest, clock_ahead_s=ahead_s)  # type: ignore[arg-type]
+
+
+def timed(conversation: Conversation, operation: str, **fields: Any) -> tuple[dict[str, Any], float]:
+    """An answer that has the host's time, and how far that is ahead of ours."""
+    asked = time.time()
+    answer: dict[str, Any] = conversation.request(operation, **fields)
+    return answer, clock_offset(asked, answer["clock"], time.time())
 
 
 def observe_hosts(
@@ -75,8 +81,8 @@ def host_status(endpoints: Mapping[str, Endpoint]) -> dict[str, dict[str, Any] |
 
     def look(host: str) -> dict[str, Any]:
         with open_conversation(endpoints[host], fresh=True) as conversation:
-            answer: dict[str, Any] = conversation.request("status")
-            return answer
+            answer, ahead_s = timed(conversation, "status")
+            return {**answer, "clock_ahead_s": ahead_s}
 
     return on_all(endpoints, look)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from bastide.apply.batch import Batch, BatchTerms
+from bastide.apply.clocks import refuse_wrong_clock
 from bastide.apply.early import EarlyConversations
 from bastide.apply.edge import Edge, EdgeView
 from bastide.apply.events import BatchBegan, LeftBehind, Observed, OnEvent
@@ -192,6 +193,8 @@ class _Run:
         marks = DATA_MARKS if "database" in self.topology.hosts[host].roles else ()
         facts = observe_host(conversation, self.work.bundles[host], marks)
         plan = diff_host(self.work.bundles[host], facts)
+        if plan.changes and self.settings.operation == "apply":
+            refuse_wrong_clock(host, facts.clock_ahead_s)
         self.facts[host], self.plans[host] = facts, plan
         if not plan.changes and facts.on_purpose and self.settings.operation == "apply":
             conversation.request("settle")

@@ -26,6 +26,7 @@ from bastide.drill.ledger import Ledger, parse_reads, parse_writes
 from bastide.drill.watch import Watch, parse_looks
 from bastide.products.app.render import ENVIRONMENT
 from bastide.products.mariadb.paths import SERVER_SOCKET
+from bastide.transport.clock import SAME_CLOCK_S, clock_offset
 from bastide.verify.asking import AskFailed, Asking, Probers, ask
 
 READS_S, LOOK_S = 15.0, 0.004
@@ -34,7 +35,6 @@ WRITERS, WRITE_PAUSE_S, PATIENCE_S = 2, 0.02, 5.0
 _LONGEST_S = 1800.0
 """Whatever runs on a host ends by itself after that."""
 _FETCH_S = 90.0
-_SAME_CLOCK_S = 0.05
 Recorder = tuple[str, str]
 
 
@@ -184,7 +184,7 @@ class Load:
                     if "seen" in said:
                         # Each is heard a little after it was said, or long after, where we are busy: the least counts.
                         late = min(late, time.time() - said["now"])
-                        self._lag = -late if abs(late) > _SAME_CLOCK_S else 0.0
+                        self._lag = -late if abs(late) > SAME_CLOCK_S else 0.0
                         self._reads.extend(said["seen"])
                     elif "ready" not in said:
                         return
@@ -212,12 +212,6 @@ class Load:
             return {}
         with ThreadPoolExecutor(max_workers=3 if self._ground.lab else 8) as pool:
             return dict(zip(wanted, pool.map(work, wanted), strict=True))
-
-
-def clock_offset(asked: float, said: float, answered: float) -> float:
-    """How far a clock is ahead that showed `said` between `asked` and `answered`; 0 where it need not be."""
-    in_between = asked - _SAME_CLOCK_S <= said <= answered + _SAME_CLOCK_S
-    return 0.0 if in_between else said - (asked + answered) / 2
 
 
 def forget_recorders(ground: Ground, recorders: Iterable[Recorder]) -> None:

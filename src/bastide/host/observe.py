@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ def machine_facts(machine: Machine) -> dict[str, Any]:
         "boot_id": _read(machine.path("/proc/sys/kernel/random/boot_id")).strip(),
         "uptime_s": float((_read(machine.path("/proc/uptime")) or "0").split()[0]),
         "disk_free": _free_bytes(machine.path("/var")),
+        "clock": time.time(),
     }
 
 

@@ -54,13 +54,16 @@ class HostFacts:
     token: str = ""
     """Names the newest activation: another one says that somebody applied meanwhile."""
 
+    clock_ahead_s: float = 0.0
+    """How far its clock is ahead of ours."""
+
     @property
     def fresh(self) -> bool:
         """Whether nothing of ours is live."""
         return not self.generation
 
 
-def read_facts(host: str, answer: Mapping[str, Any], wanted: Manifest) -> HostFacts:
+def read_facts(host: str, answer: Mapping[str, Any], wanted: Manifest, *, clock_ahead_s: float = 0.0) -> HostFacts:
     """Type the host's answer to a question about `wanted`."""
     return HostFacts(
         host=host,
@@ -88,4 +91,5 @@ def read_facts(host: str, answer: Mapping[str, Any], wanted: Manifest) -> HostFa
         number=answer.get("number", 0),
         on_purpose=answer.get("on_purpose", ""),
         token=answer.get("token", ""),
+        clock_ahead_s=clock_ahead_s,
     )

@@ -17,6 +17,7 @@ from bastide.project.stale import Missed, read_stale
 from bastide.project.target import Target
 from bastide.topology.model import Topology
 from bastide.topology.resolve import resolve_topology
+from bastide.transport.clock import wrong_clock
 from bastide.transport.errors import TransportError
 
 
@@ -148,6 +149,8 @@ def _host(
         reason = "nothing was applied here yet"
     elif answer["failed_units"]:
         reason = f"failed: {', '.join(answer['failed_units'])}"
+    else:
+        reason = wrong_clock(answer["clock_ahead_s"])
     database = ""
     if "database" in host.roles and member is not None:
         database = str(member.get("role") or member.get("state") or "")

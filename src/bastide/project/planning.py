@@ -24,6 +24,7 @@ from bastide.project.members import database_members, find_primary
 from bastide.project.rollback import Return
 from bastide.project.target import Target
 from bastide.topology.model import Topology
+from bastide.transport.clock import wrong_clock
 from bastide.transport.errors import TransportError
 from bastide.transport.ssh import open_conversation
 
@@ -41,6 +42,8 @@ class PlannedChanges:
     """The balancer that holds the virtual address, if one that changes does."""
     left: tuple[str, ...]
     """Hosts that are in the spec no longer, each with what to do about it."""
+    wrong_clocks: tuple[str, ...]
+    """Hosts that an apply refuses for their clock, each with what is wrong."""
     unreachable: tuple[TransportError, ...]
 
     def view(self, target: Target, desired: Desired, *, full: bool = False) -> PlanView:
@@ -49,13 +52,24 @@ class PlannedChanges:
             self.plans, desired.topology, self.old, self.primary,
             holder=self.holder, batch=target.spec.rollout.batch,
         )  # fmt: skip
-        return replace(view, bundles=desired.bundles, notes=[*view.notes, *self.left], full=full)
+        return replace(
+            view, bundles=desired.bundles, notes=[*view.notes, *self.left, *self.wrong_clocks], full=full
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Seen:
+    plan: HostPlan
+    old: Mapping[str, bytes]
+    fingerprint: str
+    holds: bool
+    wrong_clock: str
 
 
 def plan_target(target: Target, desired: Desired, only: frozenset[str]) -> PlannedChanges:
     """Look at every host (or those in `only`), all at once."""
 
-    def look(host: str) -> tuple[HostPlan, dict[str, bytes], str, bool]:
+    def look(host: str) -> _Seen:
         with open_conversation(target.endpoint(host)) as conversation:
             facts = observe_host(conversation, desired.bundles[host])
             plan = diff_host(desired.bundles[host], facts)
@@ -63,7 +77,10 @@ def plan_target(target: Target, desired: Desired, only: frozenset[str]) -> Plann
             if plan.changes and "balancer" in desired.topology.hosts[host].roles:
                 addresses = conversation.request("addresses")["addresses"]
                 holds = str(desired.topology.virtual_ip) in addresses
-            return plan, fetch_old_contents(conversation, plan), fingerprint(facts, plan), holds
+            return _Seen(
+                plan=plan, old=fetch_old_contents(conversation, plan), fingerprint=fingerprint(facts, plan), holds=holds,
+                wrong_clock=wrong_clock(facts.clock_ahead_s),
+            )  # fmt: skip
 
     with ThreadPoolExecutor(max_workers=1) as pool:
         asked = pool.submit(database_members, target, desired.topology)
@@ -71,12 +88,15 @@ def plan_target(target: Target, desired: Desired, only: frozenset[str]) -> Plann
         primary = find_primary(asked.result())
     seen = {host: answer for host, answer in found.items() if not isinstance(answer, TransportError)}
     return PlannedChanges(
-        plans=tuple(plan for plan, _, _, _ in seen.values()),
-        old={host: old for host, (_, old, _, _) in seen.items()},
-        fingerprints={host: mark for host, (_, _, mark, _) in seen.items()},
+        plans=tuple(one.plan for one in seen.values()),
+        old={host: one.old for host, one in seen.items()},
+        fingerprints={host: one.fingerprint for host, one in seen.items()},
         primary=primary,
-        holder=next((host for host, (_, _, _, holds) in seen.items() if holds), None),
+        holder=next((host for host, one in seen.items() if one.holds), None),
         left=tuple(hosts_that_left(target)),
+        wrong_clocks=tuple(
+            f"{host}: {one.wrong_clock}; an apply will refuse that" for host, one in seen.items() if one.wrong_clock
+        ),
         unreachable=tuple(answer for answer in found.values() if isinstance(answer, TransportError)),
     )
 

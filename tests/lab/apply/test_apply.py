@@ -7,9 +7,11 @@ import os
 import signal
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from bastide.apply import observe
 from bastide.apply.events import Event, HostStopped, Observed, Progressed, Unreachable
 from bastide.apply.observe import fetch_old_contents, host_status, observe_host, observe_hosts
 from bastide.bundle.assemble import assemble_bundle
@@ -56,6 +58,22 @@ def test_check_that_fails_on_one_host_changes_nothing_on_any(ground: Ground) -> 
         assert ground.sh(host, "ls -d /etc/bastide /etc/systemd/system/nginx.service 2>/dev/null") == ""
         assert ground.sh(host, "systemctl is-active nginx") == "inactive"
     assert ground.sh("web2", "mount | grep bastide/check") == "", "the checks' view is private"
+
+
+def test_a_host_whose_clock_is_wrong_is_left_as_it_is_and_goes_back_all_the_same(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All machines of a lab have this computer's clock: it is ours that is set back, which looks the same."""
+    ground.apply(web_bundle("web1", ground.release, text="old"))
+    monkeypatch.setattr(observe, "time", SimpleNamespace(time=lambda: time.time() - 10800))
+    result = ground.apply(web_bundle("web1", ground.release, text="new"))
+    assert (result.hosts["web1"].outcome, result.hosts["web1"].phase) == ("failed", "observe")
+    assert "its clock is 3 hours ahead" in result.hosts["web1"].message
+    assert "timedatectl" in result.hosts["web1"].hint
+    assert ground.sh("web1", GET) == "old"
+    assert host_status(ground.endpoints)["web1"]["clock_ahead_s"] == pytest.approx(10800, abs=5)  # type: ignore[index]
+    returned = ground.apply(web_bundle("web1", ground.release, text="older"), operation="rollback")
+    assert returned.hosts["web1"].outcome == "changed" and ground.sh("web1", GET) == "older"
 
 
 def test_the_real_checker_sees_the_staged_files(ground: Ground) -> None:

@@ -44,7 +44,8 @@ def looked_at(ground: Ground, *bundles: HostBundle) -> PlannedChanges:
             old[bundle.host] = fetch_old_contents(conversation, plan)
             marks[bundle.host] = fingerprint(facts, plan)
     return PlannedChanges(
-        plans=tuple(plans), old=old, fingerprints=marks, primary=None, holder=None, left=(), unreachable=()
+        plans=tuple(plans), old=old, fingerprints=marks, primary=None, holder=None, left=(), wrong_clocks=(),
+        unreachable=(),
     )  # fmt: skip
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from bastide.drill.journal import Entry, drill_folder, forget_entry, one_at_a_time, read_entry, write_entry
-from bastide.drill.load import clock_offset
 from bastide.drill.refusals import DrillRefused
 from bastide.drill.scenario import FaultSpec
 from bastide.drill.watch import Watch, parse_looks
@@ -33,13 +32,6 @@ def test_one_drill_at_a_time_and_a_dead_one_holds_nothing(tmp_path: Path) -> Non
         pass
     with one_at_a_time(tmp_path):
         pass
-
-
-def test_a_clock_counts_as_another_only_where_it_must_be() -> None:
-    assert clock_offset(100.0, 100.2, 100.4) == 0
-    assert clock_offset(100.0, 99.97, 100.4) == 0
-    assert clock_offset(100.0, 160.1, 100.2) == pytest.approx(60.0)
-    assert clock_offset(100.0, 40.1, 100.2) == pytest.approx(-60.0)
 
 
 def test_looks_that_were_written_in_pieces_are_one_stretch_of_time_and_gaps_are_not() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from bastide.bundle.model import HostBundle
@@ -23,7 +24,8 @@ def answer_of(have: HostBundle, wanted: HostBundle) -> dict[str, Any]:
     masked: UnitState = {**RUNNING, "enabled": "masked"}
     return {
         "hostname": have.host, "os_id": "debian", "os_version": "12", "python": "3.11", "boot_id": "b",
-        "uptime_s": 1, "disk_free": 1, "generation": have.digest, "settled": True, "phase": "confirmed",
+        "uptime_s": 1, "disk_free": 1, "clock": time.time(), "generation": have.digest, "settled": True,
+        "phase": "confirmed",
         "manifest": had if have.digest != wanted.digest else None,
         "stamps": {u["name"]: unit_stamp(had, u) for u in had["units"]},  # type: ignore[arg-type]
         "files": digests,
