@@ -8,9 +8,10 @@ journal of a drill that was killed can put everything back.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from bastide.drill.certificate_faults import ExpireCertificates
+from bastide.drill.clock_faults import JumpClocks
 from bastide.drill.disk_faults import FillDisks
 from bastide.drill.ground import Ground
 from bastide.drill.host_faults import CutHosts, FreezeHosts, KillHosts, RebootHosts
@@ -24,6 +25,10 @@ from bastide.drill.works import DeployRelease, RotateCertificates, SwitchOver
 class Fault(Protocol):
     """Something that breaks."""
 
+    @property
+    def spec(self) -> FaultSpec:
+        """What it is."""
+
     def begin(self) -> None:
         """Break it."""
 
@@ -32,6 +37,17 @@ class Fault(Protocol):
 
     def end(self) -> None:
         """Put it back, whatever state it is in."""
+
+
+@runtime_checkable
+class Prepared(Fault, Protocol):
+    """One that needs something before there is load. `end` puts that away, too, when there is none any more."""
+
+    def prepare(self) -> None:
+        """Nothing is broken by it, but services may restart."""
+
+    def ease(self) -> None:
+        """Put back what is broken, and leave what was prepared."""
 
 
 def make_fault(spec: FaultSpec, ground: Ground) -> Fault:
@@ -60,6 +76,8 @@ def make_fault(spec: FaultSpec, ground: Ground) -> Fault:
             return FillDisks(spec, ground)
         case "expire" if not services:
             return ExpireCertificates(spec, ground)
+        case "clock" if not services:
+            return JumpClocks(spec, ground)
         case "switchover":
             return SwitchOver(spec, ground)
         case "rotate":

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
-from bastide.drill.scenario import KINDS, WHOLE, Expectation, FaultSpec, Kind, Scenario
+from bastide.drill.scenario import CLOCKED, KINDS, WHOLE, Expectation, FaultSpec, Kind, Scenario
 from bastide.drill.targets import Facts, UnknownTarget
 from bastide.policy.cutsets import predict
 from bastide.spec.parts import Role
 from bastide.topology.model import Topology
 
-HOST_KINDS: tuple[Kind, ...] = ("kill", "freeze", "cut", "reboot", "full", "expire")
+HOST_KINDS: tuple[Kind, ...] = ("kill", "freeze", "cut", "reboot", "full", "expire", "clock")
 SERVICE_KINDS: tuple[Kind, ...] = ("kill", "crash", "freeze")
 NOT_DAEMONS = frozenset({"nftables", "system", "sshd"})
 """Settings of the kernel, and our own way in: nothing of these can die under a request."""
@@ -27,7 +27,7 @@ _NEXT: tuple[tuple[Role, str, Role], ...] = (
     ("app", "app", "database"),
 )
 """A tier, what of it is of no use without the next one, and that."""
-_PASSING: frozenset[Kind] = frozenset({"crash", "reboot", "loss", "switchover", "rotate"})
+_PASSING: frozenset[Kind] = frozenset({"crash", "reboot", "loss", "clock", "switchover", "rotate"})
 """Faults after which the part is there again by itself, or is there all the time: reads and writes go on."""
 
 
@@ -36,7 +36,8 @@ def host_scenarios(topology: Topology, kind: Kind = "kill") -> Iterator[Scenario
     if kind == "expire" and not mutual(topology):
         return
     for name in topology.hosts:
-        yield make_scenario(kind, (name,))
+        if kind != "clock" or any(service.product in CLOCKED for service in topology.services_of(name)):
+            yield make_scenario(kind, (name,))
 
 
 def service_scenarios(topology: Topology, kind: Kind = "kill") -> Iterator[Scenario]:
@@ -163,6 +164,7 @@ def _hypothesis(fault: FaultSpec) -> str:
         "part": f"{what} and {' and '.join(fault.peers)} do not hear each other, and never do two write.",
         "full": f"The disk of {what} is full: what only reads goes on, and what writes, where another can take over.",
         "expire": f"What audit predicts for the loss of {what} is what happens when nobody believes its certificates.",
+        "clock": f"For the services of {what} the clock jumps an hour ahead, and back: nothing rests on it.",
         "switchover": "Another database becomes primary as planned work.",
         "rotate": "Every certificate is replaced by a rolling apply under load.",
         "deploy": "The application is released anew under load, and no visitor notices.",

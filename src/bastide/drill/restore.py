@@ -7,6 +7,7 @@ Holds: everything here may be done twice.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from bastide.drill.faults import make_fault
@@ -23,12 +24,14 @@ WHOLE_S = 300.0
 _AGAIN_S = 1.0
 
 
-def end_fault(ground: Ground, spec: FaultSpec, within_s: float = 60.0) -> None:
-    """Undo it; a host that cannot be told yet is told again. Raises NotRestored."""
+def end_fault(
+    ground: Ground, spec: FaultSpec, undo: Callable[[], None] | None = None, within_s: float = 60.0
+) -> None:
+    """Undo it (or as much of it as `undo` does); a host that cannot be told yet is told again. Raises NotRestored."""
     end, again = time.monotonic() + within_s, True
     while True:
         try:
-            make_fault(spec, ground).end()
+            (undo or make_fault(spec, ground).end)()
         except (ShellFailed, LabError, OSError, WorkFailed) as failure:
             if time.monotonic() > end and not again:
                 lines = tuple(getattr(failure, "lines", ()))

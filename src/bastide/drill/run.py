@@ -13,9 +13,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
-from bastide.drill.faults import make_fault
+from bastide.drill.faults import Fault, Prepared, make_fault
 from bastide.drill.generated import expect_predicted, mutual
 from bastide.drill.ground import Ground
 from bastide.drill.journal import Entry, forget_entry, write_entry
@@ -27,7 +28,7 @@ from bastide.drill.restore import await_whole, end_fault
 from bastide.drill.rows import read_rows
 from bastide.drill.scenario import Expectation, FaultSpec, Scenario
 from bastide.drill.targets import Facts, resolve_fault
-from bastide.drill.works import APPLYING, refuse_changes
+from bastide.drill.works import APPLYING, SwitchOver, refuse_changes
 
 STEADY_S, AFTER_S = 2.0, 1.5
 """The load runs so long before the fault, and after everything is whole."""
@@ -43,10 +44,38 @@ def run_scenario(ground: Ground, scenario: Scenario, site: Site, last: Outcome |
     spec = resolve_fault(scenario.fault, ground.topology, before)
     fault = make_fault(spec, ground)
     _refuse_here(spec, ground)
+    state = ground.target.state
+    if not isinstance(fault, Prepared):
+        return _under_load(ground, scenario, site, fault, before)
+    write_entry(state, Entry(scenario=scenario.name, fault=spec, recorders=()))
+    try:
+        fault.prepare()
+        outcome = _under_load(ground, scenario, site, fault, _as_before(ground, before))
+    finally:
+        with undisturbed():
+            end_fault(ground, spec)
+            after = await_whole(ground)
+            forget_entry(state)
+    return replace(outcome, after=after)
+
+
+def _as_before(ground: Ground, before: Facts) -> Facts:
+    """Who is what when all is whole again; the primary is who it was, since that may be what the scenario is about."""
+    seen = await_whole(ground)
+    if seen.primary != before.primary:
+        SwitchOver(FaultSpec(kind="switchover"), ground).begin()
+        seen = await_whole(ground)
+    return seen
+
+
+def _under_load(ground: Ground, scenario: Scenario, site: Site, fault: Fault, before: Facts) -> Outcome:
+    """Load, break, hold, restore, judge."""
+    spec = fault.spec
+    rest, ease = (spec, fault.ease) if isinstance(fault, Prepared) else (None, None)
     expect = scenario.expect or expect_predicted(spec, ground.topology, before)
     load = Load(ground, site)
     state = ground.target.state
-    write_entry(state, Entry(scenario=scenario.name, fault=None, recorders=load.recorders))
+    write_entry(state, Entry(scenario=scenario.name, fault=rest, recorders=load.recorders))
     evidence: dict[str, Any] = {"before": {"primary": before.primary, "standby": before.standby}}
     whole = True
     try:
@@ -64,7 +93,7 @@ def run_scenario(ground: Ground, scenario: Scenario, site: Site, last: Outcome |
         finally:
             restoring = time.time()
             with undisturbed():
-                end_fault(ground, spec)
+                end_fault(ground, spec, ease)
                 after = await_whole(ground)
                 whole = True
                 ground.announce(f"drill ended: {spec}")
@@ -75,7 +104,9 @@ def run_scenario(ground: Ground, scenario: Scenario, site: Site, last: Outcome |
     finally:
         with undisturbed():
             load.abandon()
-            if whole:
+            if whole and rest is not None:
+                write_entry(state, Entry(scenario=scenario.name, fault=rest, recorders=()))
+            elif whole:
                 forget_entry(state)
     evidence["after"] = {"primary": after.primary, "standby": after.standby}
     evidence |= {"positions": dict(rows.positions), "checksums": dict(rows.checksums)}

@@ -13,7 +13,19 @@ from typing import Literal
 Course = Literal["go_on", "stop"]
 """What reads or writes are expected to do while the fault lasts: go on (after a takeover, perhaps), or stop."""
 Kind = Literal[
-    "kill", "crash", "freeze", "cut", "reboot", "loss", "part", "full", "expire", "switchover", "rotate", "deploy"
+    "kill",
+    "crash",
+    "freeze",
+    "cut",
+    "reboot",
+    "loss",
+    "part",
+    "full",
+    "expire",
+    "clock",
+    "switchover",
+    "rotate",
+    "deploy",
 ]
 KINDS: dict[Kind, str] = {
     "kill": "a host loses power; a service is killed, and stays away",
@@ -25,6 +37,7 @@ KINDS: dict[Kind, str] = {
     "part": "a host and some others no longer hear each other; everybody else does",
     "full": "a host's disk is full (in labs whose machines have disks of their own: bastide up --disk 4G)",
     "expire": "the certificates that a host shows to other hosts run out, and its services have read them again",
+    "clock": "for a host's services the clock jumps an hour ahead, and back in the end",
     "switchover": "another database is made primary, as planned work",
     "rotate": "every certificate is issued anew and brought to its host by a rolling apply",
     "deploy": "the application's code is rolled out as another release, and back",
@@ -33,6 +46,8 @@ ON_SERVERS: frozenset[Kind] = frozenset({"kill", "crash", "freeze", "reboot", "s
 """What can be done to servers and undone over SSH; of `kill` and `freeze` only services."""
 WHOLE: frozenset[Kind] = frozenset({"switchover", "rotate", "deploy"})
 """What is done to the whole, and so has no target."""
+CLOCKED = ("haproxy", "nginx", "sqlproxy", "mariadb", "keeper")
+"""Products of `clock`."""
 WITHIN_S = 30.0
 """How long a takeover may take unless a scenario says otherwise: it tells "goes on" from "stops", no more."""
 

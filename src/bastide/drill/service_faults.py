@@ -15,7 +15,7 @@ from bastide.drill.scenario import FaultSpec
 
 _DROPIN = "90-bastide-drill.conf"
 # A unit's processes, and those of its instances (app@8001 of app).
-_UNITS = """
+UNITS = """
 units() { systemctl list-units --plain --no-legend --all "$1" "${1%.service}@*.service" | awk '{print $1}' | sort -u; }
 pids() { for u in $(units "$1"); do
   group=$(systemctl show -p ControlGroup --value "$u"); [ -n "$group" ] || continue
@@ -44,7 +44,7 @@ class _ServiceFault:
         """What it printed for each target; `$unit` is the target's, `$template` its instances'."""
         return {
             f"{host}/{unit}": self.ground.shell(
-                host, f"unit={unit}; template={unit.removesuffix('.service')}@.service\n{_UNITS}{script}"
+                host, f"unit={unit}; template={unit.removesuffix('.service')}@.service\n{UNITS}{script}"
             )
             for host, unit in self.each()
         }

@@ -30,6 +30,8 @@ BASE_PACKAGES: Final[tuple[str, ...]] = (
     "socat",
     "conntrack",
     "netcat-openbsd",
+    # Drills let clocks jump with it.
+    "libfaketime",
     "logrotate",
     "zstd",
 )

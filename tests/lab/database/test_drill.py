@@ -85,6 +85,21 @@ def test_predictions_are_what_happens_and_nothing_is_lost(pair: Commands, tmp_pa
     assert sql(pair, primary_of(pair), 'SHOW TABLES FROM ledger LIKE "bastide_drill"') == ""
 
 
+def test_nothing_rests_on_the_time_of_day(pair: Commands) -> None:
+    primary = primary_of(pair)
+    process = broken(pair, "clock:primary")
+    wait_for(lambda: abs(int(sql(pair, primary, "SELECT UNIX_TIMESTAMP()")) - time.time() - 3600) < 60)
+    said, _ = process.communicate(timeout=_LONG_S)
+    (scenario,) = json.loads(said)["scenarios"]
+    assert scenario["verdict"] == "met", scenario["reasons"]
+    assert scenario["lost"] == 0 and scenario["evidence"]["before"]["primary"] == primary
+    assert {"mariadb.service", "keeper.service"} <= set(
+        scenario["evidence"]["effect"]["an hour ahead for"][primary]
+    )
+    left = "ls /etc/faketimerc /run/systemd/system/mariadb.service.d; grep -l faketime /proc/[0-9]*/maps"
+    assert pair.ask(primary, f"{{ {left}; }} 2>/dev/null || true") == ""
+
+
 def test_what_is_lost_or_doubled_and_two_writers_are_found(pair: Commands) -> None:
     """The negative control of the whole: somebody tampers while a drill runs, and it says what."""
     process = broken(pair, "kill:wit1")

@@ -155,6 +155,15 @@ def test_certificates_run_out_only_where_somebody_looks_at_them() -> None:
     assert not [name for name in known_scenarios(plain, NOWHERE) if name.startswith("expire")]
 
 
+def test_clocks_jump_where_a_service_can_be_shown_another_time_and_nothing_rests_on_them() -> None:
+    strong = resolve_topology(make_spec({**RESILIENT, "monitor1": ["monitor"], "wit1": ["witness"]}))
+    known = known_scenarios(strong, NOWHERE)
+    assert {"clock:lb1", "clock:web1", "clock:db1"} <= known.keys()
+    assert "clock:wit1" not in known, "etcd asks the kernel"
+    expected = expect_predicted(known["clock:db1"].fault, STRONG, FACTS)
+    assert (expected.reads, expected.writes) == ("go_on", "go_on")
+
+
 def test_a_full_disk_stops_the_writes_of_databases_alone() -> None:
     def expected(targets: tuple[str, ...], board: Topology, primary: str) -> tuple[str, str]:
         found = expect_predicted(FaultSpec(kind="full", targets=targets), board, Facts(primary=primary))
