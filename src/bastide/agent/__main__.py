@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bastide.agent.settings import Settings, load_settings
@@ -42,7 +43,10 @@ def _run(settings: Settings) -> int:
     agent = Agent(settings)
     signal.signal(signal.SIGTERM, lambda *_: agent.stop())
     signal.signal(signal.SIGINT, lambda *_: agent.stop())
-    agent.run()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="agent") as pool:
+        pool.submit(
+            agent.run
+        ).result()  # not in this thread: whatever lock it holds when a signal comes, `stop` may need
     return 0
 
 

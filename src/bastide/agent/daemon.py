@@ -87,7 +87,7 @@ class Agent:
         self._lag_s = 0.0
 
     def stop(self) -> None:
-        """End after this round; safe in a signal handler."""
+        """End after this round. From another thread than the one that runs."""
         self._stopping.set()
 
     def run(self) -> None:

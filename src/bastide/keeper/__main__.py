@@ -13,6 +13,7 @@ import json
 import logging
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,10 @@ def _run(settings: Settings) -> int:
     keeper = _keeper(settings)
     signal.signal(signal.SIGTERM, lambda *_: keeper.stop())
     signal.signal(signal.SIGINT, lambda *_: keeper.stop())
-    keeper.run()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="keeper") as pool:
+        pool.submit(
+            keeper.run
+        ).result()  # not in this thread: whatever lock it holds when a signal comes, `stop` may need
     return 0
 
 

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,9 @@ def main() -> None:
                 log.write(json.dumps(line) + "\n")
 
         tell({"began": time.time()})
-        _WORK[what](settings, tell, over)
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            # Not in this thread: a signal that comes while `over` is looked at could not set it.
+            pool.submit(_WORK[what], settings, tell, over).result()
         tell({"over": time.time()})
 
 
