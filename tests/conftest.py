@@ -34,12 +34,15 @@ _ALONE = ("lab/shop", "lab/monitoring", "lab/dashboard", "lab/rollout")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Lab tests that are judged by the second are kept apart (`make lab`)."""
+    """Lab tests that are judged by the second are kept apart (`make lab`); others run folder beside folder."""
     for item in items:
         if item.get_closest_marker("lab") is None or not item.path.is_relative_to(_HERE):
             continue
-        if str(item.path.parent.relative_to(_HERE)) in _ALONE:
+        folder = item.path.parent.relative_to(_HERE)
+        if str(folder) in _ALONE:
             item.add_marker(pytest.mark.alone)
+        # Tests of one folder share a lab; files beside the folders have labs of their own.
+        item.add_marker(pytest.mark.xdist_group(item.path.stem if str(folder) == "lab" else str(folder)))
 
 
 @pytest.fixture(scope="session")
