@@ -94,6 +94,8 @@ class Peer:
     """What a copy of its data needs; 0 where it does not say."""
     room_bytes: int = 0
     """What is free on its data's disk; 0 where it does not say."""
+    seen_s: float = float("-inf")
+    """What it says of its server was so at that time of our clock, or later."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,4 +202,6 @@ class Progress:
     retried_s: float = float("-inf")
     left_s: float = float("-inf")
     """When this holder last tried to hand over for want of room."""
+    left_off_s: float = float("-inf")
+    """When this standby last had a reason not to receive: its primary was silent."""
     streamed_s: float | None = None

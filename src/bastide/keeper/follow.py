@@ -34,6 +34,9 @@ NEAR = 500
 """So many transactions behind its primary, a replica begins to have each of them on disk before it acknowledges it.
 Sooner, it would receive more slowly than a primary that waits for nobody writes, and never catch up."""
 RETRY_S = 5.0
+LEFT_OFF_S = 1.0
+"""A primary that is heard of again after a silence is fenced and leaves the seat at once, or never: to receive from it
+again would be a session that nobody named, and then nobody could take the seat from it."""
 BROKEN_S = 30.0
 """A replica that cannot apply for this long is copied anew."""
 STUCK_REPLICA_S = 60.0
@@ -140,6 +143,9 @@ def _attached(progress: Progress, look: Look, seat: Seat, record: Record, server
         progress = replace(progress, broken_since_s=broken_since)
         if replication.error and look.now_s - broken_since >= BROKEN_S:
             return _reclone(progress, look, seat, replication.error)
+        if look.now_s - progress.left_off_s < LEFT_OFF_S:
+            message = f"waiting whether {peer.host} leaves the seat"
+            return progress, Decision(state="waiting-for-primary", message=message, actions=recorded)
         first = look.now_s - progress.retried_s >= (RETRY_S if replication.error else 1.0)
         return (replace(progress, retried_s=look.now_s) if first else progress), Decision(
             state="replication-broken" if replication.error else "starting",
@@ -154,25 +160,14 @@ def _attached(progress: Progress, look: Look, seat: Seat, record: Record, server
 def _streaming(
     progress: Progress, look: Look, seat: Seat, server: Server, recorded: tuple[Action, ...]
 ) -> tuple[Progress, Decision]:
-    """All is well, unless somebody wrote here. The primary's answer is always a little older than our own look, so
-    only what stays the same in all looks is surplus."""
-    peer, stray = look.peer, progress.errant
+    """All is well, unless somebody wrote here."""
+    peer = look.peer
     if peer.answered and peer.gtid_binlog_state is not None and peer.epoch >= seat.epoch:
-        stray = frozenset(find_errant(server.gtid_binlog_state, peer.gtid_binlog_state, peer.gtid_slave_pos))
-    if progress.errant_since_s is not None:
-        stray &= progress.errant
-    since = progress.errant_since_s if progress.errant_since_s is not None else look.now_s
-    progress = replace(
-        progress,
-        errant=stray,
-        errant_since_s=since if stray else None,
-        broken_since_s=None,
-        streamed_s=look.now_s,
-    )
-    if stray and look.now_s - since >= STRAY_S:
-        return _reclone(
-            progress, look, seat, f"holds transactions that {peer.host} lacks: {', '.join(sorted(stray))}"
-        )
+        progress = _note_surplus(progress, look, server)
+    progress = replace(progress, broken_since_s=None, streamed_s=look.now_s)
+    if _is_surplus(progress, look, STRAY_S):
+        surplus = ", ".join(sorted(progress.errant))
+        return _reclone(progress, look, seat, f"holds transactions that {peer.host} lacks: {surplus}")
     if not server.relay_synced and server.replication is not None:
         left = behind(server.replication.gtid_io_pos, peer.gtid_binlog_state or "")
         if peer.answered and peer.gtid_binlog_state is not None and left <= NEAR:
@@ -185,14 +180,29 @@ def _compare(progress: Progress, look: Look, seat: Seat, server: Server) -> tupl
     peer = look.peer
     if not peer.answered or peer.gtid_binlog_state is None or peer.epoch < seat.epoch:
         return progress, Decision(state="waiting-for-primary", message=f"{peer.host} does not say what it has")
-    errant = find_errant(server.gtid_binlog_state, peer.gtid_binlog_state, peer.gtid_slave_pos)
-    if not errant:
-        return replace(progress, errant_since_s=None), None
-    since = look.now_s if progress.errant_since_s is None else progress.errant_since_s
-    progress = replace(progress, errant_since_s=since)
-    if look.now_s - since < ERRANT_S:
+    progress = _note_surplus(progress, look, server)
+    if not progress.errant:
+        return progress, None
+    if not _is_surplus(progress, look, ERRANT_S):
         return progress, Decision(state="starting", message=f"comparing transactions with {peer.host}")
-    return _reclone(progress, look, seat, f"holds transactions that {peer.host} lacks: {', '.join(errant)}")
+    surplus = ", ".join(sorted(progress.errant))
+    return _reclone(progress, look, seat, f"holds transactions that {peer.host} lacks: {surplus}")
+
+
+def _note_surplus(progress: Progress, look: Look, server: Server) -> Progress:
+    """What this server has and the peer's answer lacks. That is older than our own look, by seconds where its host stood
+    still, so that only what stays the same in all looks since some moment is surplus."""
+    peer = look.peer
+    found = frozenset(find_errant(server.gtid_binlog_state, peer.gtid_binlog_state or "", peer.gtid_slave_pos))
+    stayed = found & progress.errant if progress.errant_since_s is not None else frozenset()
+    since = progress.errant_since_s if stayed else look.now_s
+    return replace(progress, errant=stayed or found, errant_since_s=since if found else None)
+
+
+def _is_surplus(progress: Progress, look: Look, for_s: float) -> bool:
+    """Whether it is certain by now: the peer looked at itself after we had these transactions, and lacks them."""
+    since = progress.errant_since_s
+    return since is not None and look.now_s - since >= for_s and look.peer.seen_s > since
 
 
 def _given_up(look: Look, seat: Seat) -> bool:

@@ -13,11 +13,13 @@ import time
 from urllib.parse import quote
 
 from bastide.keeper.facts import Peer
+from bastide.keeper.lease import now_s
 from bastide.keeper.settings import PeerSettings, Settings
 
 ASK_EVERY_S = 0.5
 FRESH_S = 3.0
 TIMEOUT_S = 2.0
+OLD_S = 12.0
 LARGEST = 1 << 16
 
 
@@ -100,7 +102,7 @@ def ask_promise(peer: PeerSettings, host: str, epoch: int, within_s: float) -> b
 
 def ask(settings: Settings, peer: PeerSettings) -> Peer | None:
     """A peer's status; None if it does not give one."""
-    connection = UnixHttpConnection(peer.status_socket, TIMEOUT_S)
+    connection, asked_s = UnixHttpConnection(peer.status_socket, TIMEOUT_S), now_s()
     try:
         connection.request("GET", "/status")
         response = connection.getresponse()
@@ -123,6 +125,8 @@ def ask(settings: Settings, peer: PeerSettings) -> Peer | None:
             synced=bool(plain.get("synced", True)),
             copy_bytes=int(plain.get("copy_bytes") or 0),
             room_bytes=int(plain.get("room_bytes") or 0),
+            # A keeper that waits for etcd goes on to say what it saw before. An older one does not say when.
+            seen_s=asked_s - float(plain.get("age_s", OLD_S)),
         )
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return None

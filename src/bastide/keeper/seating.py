@@ -202,6 +202,7 @@ def describe_seat(settings: Settings, view: SeatView) -> dict[str, Any]:
         "room_bytes": look.room_bytes,
         "synced": server.relay_synced if server else False,
         "session": look.session if replication is not None and replication.streaming else "",
+        "age_s": now_s() - look.seen_s,
         "seat": {
             "register": view.known.register,
             "epoch": seat.epoch,

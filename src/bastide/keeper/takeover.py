@@ -103,6 +103,9 @@ def decide(progress: Progress, look: Look) -> Step:
     taken = _take(look, seat)
     if taken is not None:
         return progress, taken
+    left_off = _leave_off(look, seat)
+    if left_off is not None:
+        return replace(progress, left_off_s=look.now_s), left_off
     return follow(replace(progress, opened_s=None), look, seat)
 
 
@@ -267,10 +270,8 @@ def _open(progress: Progress, look: Look, seat: Seat, server: Server) -> Step:
 def _take(look: Look, seat: Seat) -> Decision | None:
     """Take the seat if it is free, and this host is one of those that may."""
     vacant = seat.phase == "vacant"
-    if look.data != "ours":
+    if look.data != "ours" or not (vacant or look.seat_age_s >= SILENCE_S):
         return None
-    if not vacant and look.seat_age_s < SILENCE_S:
-        return _leave_off(look, seat)
     standby, me = seat.standby, look.host
     if seat.owner == me:
         left_to = standby is not None and standby.host != me and (not seat.paused or seat.heir != "")

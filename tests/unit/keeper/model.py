@@ -158,7 +158,7 @@ def successors(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
             if node.stale is not None:
                 yield f"{name} hears {NAMES[1 - me]} again", _put(world, me, replace(node, stale=None))
             elif world.lates:
-                deaf = replace(node, stale=_peer_of(world, 1 - me))
+                deaf = replace(node, stale=_replace(_peer_of(world, 1 - me), seen_s=0.0))
                 yield f"{name} hears nothing new", _put(replace(world, lates=world.lates - 1), me, deaf)
             if rules.failsafe:
                 yield from _vouch(world, me, rules)
@@ -408,6 +408,7 @@ def _peer_of(world: World, who: int) -> Peer:
         gtid_io_pos=_pos((*node.log, *node.relay)) if node.up else "",
         session=str(node.session) if node.up and node.session else "",
         room_bytes=node.room,
+        seen_s=2 * LONG,
     )
 
 
@@ -478,6 +479,7 @@ def _timeless(progress: Progress) -> Progress:
         streamed_s=past(progress.streamed_s),
         retried_s=-LONG,
         left_s=-LONG,
+        left_off_s=past(progress.left_off_s) if progress.left_off_s > -LONG else -LONG,
     )
 
 

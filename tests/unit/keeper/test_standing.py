@@ -20,7 +20,7 @@ from bastide.keeper.actions import (
     SyncRelay,
 )
 from bastide.keeper.facts import Look, Peer, Progress, Record, Replication, Server
-from bastide.keeper.follow import NEAR, STRAY_S
+from bastide.keeper.follow import ERRANT_S, LEFT_OFF_S, NEAR, STRAY_S
 from bastide.keeper.seat import Seat, Standby
 from bastide.keeper.takeover import FENCE_S, FORGET_S, SILENCE_S, VACANT_S, decide
 
@@ -37,7 +37,7 @@ SERVER = Server(
 )  # fmt: skip
 PEER = Peer(
     host="db1", source="db1.name", answered=True, role="primary", epoch=3, state="running",
-    gtid_binlog_state="0-1-9", gtid_slave_pos="",
+    gtid_binlog_state="0-1-9", gtid_slave_pos="", seen_s=float("inf"),
 )  # fmt: skip
 LOOK = Look(
     now_s=100.0, seen_s=100.0, host="db2", register="known", seat=SEAT, settled=True, seat_age_s=0.1, quiet_s=0.0,
@@ -115,10 +115,34 @@ def test_whoever_is_about_to_take_over_stops_receiving_before() -> None:
     assert proposed(decide(Progress(), replace(stopped, seat_age_s=SILENCE_S))[1]).holder == "db2"
 
 
-def test_whoever_stopped_receiving_too_early_goes_on() -> None:
-    stopped = replace(SERVER, replication=replace(STREAM, io="No"))
-    renewed = decide(Progress(), replace(LOOK, server=stopped))[1]
-    assert ResumeReplication() in renewed.actions
+STOPPED = replace(SERVER, replication=replace(STREAM, io="No"))
+
+
+def test_whoever_stopped_receiving_too_early_goes_on_when_the_primary_stays() -> None:
+    progress, _ = decide(Progress(), QUIET)
+    renewed = replace(LOOK, server=STOPPED)
+    progress, waiting = decide(progress, renewed)
+    assert waiting.actions == ()
+    left = proposed(decide(progress, replace(renewed, seat=replace(SEAT, phase="vacant", holder="")))[1])
+    assert left.holder == "db2", "its session is still the named one"
+    stays = decide(progress, replace(renewed, now_s=100.0 + LEFT_OFF_S))[1]
+    assert ResumeReplication() in stays.actions
+
+
+@pytest.mark.parametrize("streams", [True, False])
+def test_a_primary_that_stood_still_lacks_nothing_for_all_that_it_said_before(streams: bool) -> None:
+    """Its answer is of before the last write that this standby acknowledged. To copy it anew then would be the end of the
+    only server that may have that write."""
+    server = SERVER if streams else STOPPED
+    standing = replace(LOOK, server=server, peer=replace(PEER, gtid_binlog_state="0-1-8", seen_s=99.0))
+    progress, _ = decide(Progress(), standing)
+    for later in (ERRANT_S, STRAY_S, 1000.0):
+        progress, decision = decide(progress, replace(standing, now_s=100.0 + later))
+        assert not any(isinstance(action, Reclone) for action in decision.actions)
+    caught_up = replace(standing, now_s=2000.0, peer=replace(PEER, seen_s=1999.0))
+    assert not any(isinstance(action, Reclone) for action in decide(progress, caught_up)[1].actions)
+    lacks = replace(standing, now_s=2000.0, peer=replace(standing.peer, seen_s=1999.0))
+    assert isinstance(decide(progress, lacks)[1].actions[0], Reclone), "it looked again, and lacks it"
 
 
 @pytest.mark.parametrize(
