@@ -60,7 +60,7 @@ unit: setup-test
 # Both halves run whatever the first one found: one run names every failure. In the first, two folders at a time.
 lab: setup-test
 	@failed=0; \
-	$(PY) -m pytest -q -m "lab and not alone" -n 2 --dist loadgroup --durations=20 $(PYTEST_FLAGS) || failed=1; \
+	$(PY) -m pytest -q -m "lab and not alone" -n 2 --dist loadscope --durations=20 $(PYTEST_FLAGS) || failed=1; \
 	$(PY) -m pytest -q -m "lab and alone" --durations=20 $(PYTEST_FLAGS) || failed=1; exit $$failed
 
 # Where everything was installed, nothing may be skipped.

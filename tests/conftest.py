@@ -3,11 +3,13 @@
 import resource
 import signal
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Playwright, sync_playwright
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # How fast a busy machine makes up examples says nothing of what is tested.
 settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -34,15 +36,29 @@ _ALONE = ("lab/shop", "lab/monitoring", "lab/dashboard", "lab/rollout")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Lab tests that are judged by the second are kept apart (`make lab`); others run folder beside folder."""
+    """Lab tests that are judged by the second are kept apart (`make lab`)."""
     for item in items:
         if item.get_closest_marker("lab") is None or not item.path.is_relative_to(_HERE):
             continue
-        folder = item.path.parent.relative_to(_HERE)
-        if str(folder) in _ALONE:
+        if str(item.path.parent.relative_to(_HERE)) in _ALONE:
             item.add_marker(pytest.mark.alone)
-        # Tests of one folder share a lab; files beside the folders have labs of their own.
-        item.add_marker(pytest.mark.xdist_group(item.path.stem if str(folder) == "lab" else str(folder)))
+
+
+class _FolderByFolder(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests of one folder share a lab, and so a worker; files beside the folders have labs of their own. What needs no lab
+    runs on this computer's own addresses: one after the other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = PurePath(nodeid.partition("::")[0])
+        if path.parts[:2] != ("tests", "lab"):
+            return "here"
+        return str(path if path.parent.name == "lab" else path.parent)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    """`--dist loadscope` is for labs."""
+    return _FolderByFolder(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 @pytest.fixture(scope="session")

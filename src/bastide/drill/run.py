@@ -89,7 +89,7 @@ def _under_load(ground: Ground, scenario: Scenario, site: Site, fault: Fault, be
             fault.begin()
             held = time.time()
             evidence["effect"] = fault.proof()
-            _hold(ground, load, scenario, expect, broken)
+            _hold(ground, load, scenario, expect, broken, held)
         finally:
             restoring = time.time()
             with undisturbed():
@@ -164,10 +164,11 @@ def _warm(ground: Ground, load: Load) -> float:
         time.sleep(_PEEK_S)
 
 
-def _hold(ground: Ground, load: Load, scenario: Scenario, expect: Expectation, broken: float) -> None:
-    """At least as long as the scenario says, and until what is expected shows or should have shown."""
+def _hold(ground: Ground, load: Load, scenario: Scenario, expect: Expectation, broken: float, held: float) -> None:
+    """At least as long as the scenario says since it had taken effect (a busy machine takes seconds to stand still), and
+    until what is expected shows or should have shown."""
     while True:
-        lasted = time.time() - broken
+        lasted = time.time() - held
         if lasted >= scenario.hold_s:
             reads, writes = course(load.peek(), time.time(), since=broken)
             if (reads, writes) == (expect.reads, expect.writes) or lasted >= scenario.hold_s + expect.within_s:
