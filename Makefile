@@ -57,10 +57,11 @@ unit: setup-test
 	@set -e; for folder in $(EXAMPLES_WITH_TESTS); do echo "tests of $$folder"; \
 	  (cd $$folder && PYTHONPATH=$(CURDIR) $(CURDIR)/$(PY) -m pytest -q $(PYTEST_FLAGS)); done
 
-# Both halves run whatever the first one found: one run names every failure. In the first, two folders at a time.
+# Both halves run whatever the first one found: one run names every failure. In a hurry, two folders of the first one run
+# at a time: make lab SIDE_BY_SIDE_LABS="-n 2 --dist loadscope"
 lab: setup-test
 	@failed=0; \
-	$(PY) -m pytest -q -m "lab and not alone" -n 2 --dist loadscope --durations=20 $(PYTEST_FLAGS) || failed=1; \
+	$(PY) -m pytest -q -m "lab and not alone" $(SIDE_BY_SIDE_LABS) --durations=20 $(PYTEST_FLAGS) || failed=1; \
 	$(PY) -m pytest -q -m "lab and alone" --durations=20 $(PYTEST_FLAGS) || failed=1; exit $$failed
 
 # Where everything was installed, nothing may be skipped.

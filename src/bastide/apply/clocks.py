@@ -7,17 +7,16 @@ others the moment that they are there; going back (a rollback) brings none and i
 
 from __future__ import annotations
 
-from bastide.transport.clock import wrong_clock
+from bastide.transport.clock import REFUSED_S, wrong_clock
 from bastide.transport.errors import HostFailed
 
 
 def refuse_wrong_clock(host: str, ahead_s: float) -> None:
     """Raises HostFailed where the clocks are too far apart."""
-    wrong = wrong_clock(ahead_s)
-    if wrong:
+    if abs(ahead_s) > REFUSED_S:
         raise HostFailed(
             host,
-            f"{wrong}: what is issued now would not be believed there, or not for long",
+            f"{wrong_clock(ahead_s)}: what is issued now would not be believed there, or not for long",
             operation="observe",
             code="clock",
             hint=f"Which of the two is wrong? `date -u` here, `bastide exec {host} -- date -u` there. Correct that one "

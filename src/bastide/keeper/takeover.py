@@ -241,7 +241,7 @@ def _promote(progress: Progress, look: Look, seat: Seat) -> Step:
     if not named or server is None or server.replication is None:
         return progress, _leave(seat, "this replica restarted and may lack writes: leaving the seat")
     replication = server.replication
-    if replication.io != "No" and look.revokes:
+    if _may_receive(look):
         return progress, Decision(
             state="promoting", message="receiving nothing more from the old primary", actions=(StopReceiving(),)
         )
@@ -295,13 +295,17 @@ def _leave_off(look: Look, seat: Seat) -> Decision | None:
     and takes a second when the other end is gone: a semi-synchronous replica first calls there to say good-bye."""
     if look.quiet_s < FENCE_S or seat.phase != "open" or seat.owner == look.host or not _may_take(look, seat):
         return None
-    assert look.server is not None and look.server.replication is not None
-    receives = look.server.replication.io != "No" and look.revokes
     return Decision(
         state="waiting-for-primary",
         message=f"{seat.owner} is silent: receiving nothing more from it",
-        actions=(StopReceiving(),) if receives else (),
+        actions=(StopReceiving(),) if _may_receive(look) else (),
     )
+
+
+def _may_receive(look: Look) -> bool:
+    """Whether there is something to revoke yet."""
+    replication = look.server.replication if look.server else None
+    return replication is not None and replication.io != "No" and look.revokes
 
 
 def _is_named(look: Look, seat: Seat) -> bool:

@@ -43,7 +43,7 @@ class PlannedChanges:
     left: tuple[str, ...]
     """Hosts that are in the spec no longer, each with what to do about it."""
     wrong_clocks: tuple[str, ...]
-    """Hosts that an apply refuses for their clock, each with what is wrong."""
+    """Hosts whose clock is wrong, each with how far."""
     unreachable: tuple[TransportError, ...]
 
     def view(self, target: Target, desired: Desired, *, full: bool = False) -> PlanView:
@@ -95,7 +95,9 @@ def plan_target(target: Target, desired: Desired, only: frozenset[str]) -> Plann
         holder=next((host for host, one in seen.items() if one.holds), None),
         left=tuple(hosts_that_left(target)),
         wrong_clocks=tuple(
-            f"{host}: {one.wrong_clock}; an apply will refuse that" for host, one in seen.items() if one.wrong_clock
+            f"{host}: {one.wrong_clock}; more than an hour is refused by an apply"
+            for host, one in seen.items()
+            if one.wrong_clock
         ),
         unreachable=tuple(answer for answer in found.values() if isinstance(answer, TransportError)),
     )

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 SAME_CLOCK_S = 0.05
 APART_S = 300.0
-"""So far apart clocks are wrong: certificates are dated back by an hour, monitors refuse what is ten minutes off."""
+"""So far apart clocks are wrong, and are said to be; monitors refuse what is ten minutes off."""
+REFUSED_S = 3660.0
+"""So far apart certificates that are issued now are not believed: they are dated back by an hour."""
 
 
 def clock_offset(asked: float, said: float, answered: float) -> float:

@@ -22,7 +22,11 @@ Edit = tuple[str, str, str]
 UNITS = ("keeper-fence", "keeper")
 NO_FENCE: Edit = ("fencer", "signal.pidfd_send_signal(descriptor, signal.SIGKILL)", "pass")
 """The fencing process lets the deadline pass."""
-NO_REVOCATION: Edit = ("takeover", 'if replication.io != "No" and look.revokes:', "if False:")
+NO_REVOCATION: Edit = (
+    "takeover",
+    'return replication is not None and replication.io != "No" and look.revokes',
+    "return False",
+)
 """Who takes over goes on receiving from the old primary, and so acknowledges to it."""
 NO_SEMI_SYNC: Edit = ("server", 'semi_sync=bool(variables["semi_sync"]),', "semi_sync=True,")
 """The keeper believes that commits wait, and so never has them wait."""
