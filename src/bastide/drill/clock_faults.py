@@ -18,25 +18,23 @@ from bastide.drill.service_faults import UNITS
 from bastide.lab import faults
 
 AHEAD_S = 3600
-_LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
-_ENVIRONMENT = (
-    f"LD_PRELOAD={_LIBRARY} FAKETIME_CACHE_DURATION=1 FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_DISABLE_SHM=1"
-)
 _DROPIN = "95-bastide-drill-clock.conf"
 # HAProxy reads it from within its chroot.
 _SCRIPT = f"""
 {UNITS}
-library={_LIBRARY}
+library=$(ls /usr/lib/*/faketime/libfaketimeMT.so.1 2>/dev/null || true)
+environment="LD_PRELOAD=$library FAKETIME_CACHE_DURATION=1 FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_DISABLE_SHM=1"
 say() {{ for root in "" /var/lib/haproxy; do
   [ -d "$root/" ] || continue
   mkdir -p "$root/etc"; echo "$1" >"$root/etc/faketimerc"
 done; }}
 hush() {{ rm -f /etc/faketimerc /var/lib/haproxy/etc/faketimerc; rmdir /var/lib/haproxy/etc 2>/dev/null || true; }}
-preloaded() {{ for pid in $(pids "$1"); do grep -q "$library" /proc/$pid/maps 2>/dev/null && return; done; false; }}
+preloaded() {{
+  for pid in $(pids "$1"); do grep -q "${{library:-none}}" /proc/$pid/maps 2>/dev/null && return; done; false
+}}
 each() {{ for name in $names; do units "$name.service"; done; }}
 """
 _PREPARE = """
-[ -e $library ] || { echo "libfaketime is missing"; exit 9; }
 say +0
 for u in $(each); do
   mkdir -p /run/systemd/system/$u.d
@@ -80,6 +78,12 @@ class JumpClocks:
     def prepare(self) -> None:
         """Have the services started with libfaketime, which changes nothing yet."""
         for host in self.spec.targets:
+            if not self._run(host, "echo $library"):
+                raise FaultRefused(
+                    f"{self.spec}: {host} was raised before machines had libfaketime",
+                    "bastide destroy, then bastide up: machines of the present image have it",
+                )
+        for host in self.spec.targets:
             self._run(host, _PREPARE)
 
     def begin(self) -> None:
@@ -111,7 +115,7 @@ class JumpClocks:
 
     def _run(self, host: str, script: str) -> str:
         names = " ".join(self._products(host))
-        head = f"names='{names}'; environment='{_ENVIRONMENT}'; dropin={_DROPIN}\n"
+        head = f"names='{names}'; dropin={_DROPIN}\n"
         return self.ground.shell(host, head + _SCRIPT + script, timeout_s=120)
 
     def _products(self, host: str) -> list[str]:
