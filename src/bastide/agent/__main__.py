@@ -44,9 +44,8 @@ def _run(settings: Settings) -> int:
     signal.signal(signal.SIGTERM, lambda *_: agent.stop())
     signal.signal(signal.SIGINT, lambda *_: agent.stop())
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="agent") as pool:
-        pool.submit(
-            agent.run
-        ).result()  # not in this thread: whatever lock it holds when a signal comes, `stop` may need
+        # Not in this thread: whatever lock it holds when a signal comes, `stop` may need.
+        pool.submit(agent.run).result()
     return 0
 
 

@@ -67,9 +67,8 @@ def _run(settings: Settings) -> int:
     signal.signal(signal.SIGTERM, lambda *_: keeper.stop())
     signal.signal(signal.SIGINT, lambda *_: keeper.stop())
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="keeper") as pool:
-        pool.submit(
-            keeper.run
-        ).result()  # not in this thread: whatever lock it holds when a signal comes, `stop` may need
+        # Not in this thread: whatever lock it holds when a signal comes, `stop` may need.
+        pool.submit(keeper.run).result()
     return 0
 
 

@@ -16,6 +16,7 @@ from bastide.keeper import actions
 from bastide.keeper.actions import Decision
 from bastide.keeper.announce import Announcer
 from bastide.keeper.beside import Beside
+from bastide.keeper.clock import now_s
 from bastide.keeper.control import Control
 from bastide.keeper.datadir import DataDirectoryError, find_room, initialise, measure_copy, write_record
 from bastide.keeper.etcd import Register
@@ -25,7 +26,7 @@ from bastide.keeper.fencer import Fence
 from bastide.keeper.guard import Guard
 from bastide.keeper.handover import close_and_wait
 from bastide.keeper.hosts import write_hosts
-from bastide.keeper.lease import Lease, now_s
+from bastide.keeper.lease import Lease
 from bastide.keeper.looking import Eyes, Heard
 from bastide.keeper.peers import PeerWatch
 from bastide.keeper.seating import Board, SeatView

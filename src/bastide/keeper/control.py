@@ -15,7 +15,8 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal
 
-from bastide.keeper.lease import Lease, now_s
+from bastide.keeper.clock import now_s
+from bastide.keeper.lease import Lease
 from bastide.keeper.seat import Seat
 from bastide.keeper.seating import Board, SeatView
 from bastide.keeper.settings import Settings

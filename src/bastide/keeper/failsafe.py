@@ -11,7 +11,8 @@ import logging
 import threading
 from collections.abc import Callable
 
-from bastide.keeper.lease import Lease, now_s
+from bastide.keeper.clock import now_s
+from bastide.keeper.lease import Lease
 from bastide.keeper.peers import ask_promise
 from bastide.keeper.promise import goes_on_alone
 from bastide.keeper.settings import Settings

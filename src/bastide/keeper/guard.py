@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 
+from bastide.keeper.clock import now_s
 from bastide.keeper.fencer import Fence
-from bastide.keeper.lease import Known, now_s
+from bastide.keeper.lease import Known
 from bastide.keeper.servers import Process, still_runs
 
 log = logging.getLogger("keeper")

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 
 from bastide.keeper.announce import Announcer
+from bastide.keeper.clock import now_s
 from bastide.keeper.gtid import covers
-from bastide.keeper.lease import now_s
 from bastide.keeper.peers import ask_applied
 from bastide.keeper.seating import Board
 from bastide.keeper.server import ServerClient, ServerError

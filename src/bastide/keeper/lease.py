@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from bastide.keeper.clock import now_s
 from bastide.keeper.etcd import Register, RegisterForeign, RegisterSilent
 from bastide.keeper.promise import may_promise, takes_in_silence
 from bastide.keeper.seat import Seat, is_same
@@ -24,11 +24,6 @@ from bastide.keeper.takeover import FENCE_S, SILENCE_S
 RENEW_S = 0.5
 RETRY_S = 0.1
 log = logging.getLogger("keeper")
-
-
-def now_s() -> float:
-    """A clock that goes on while the machine sleeps, and knows no leap."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from bastide.keeper.clock import now_s
 from bastide.keeper.datadir import measure_room, observe_data, read_record
 from bastide.keeper.facts import Look, Peer, Server
-from bastide.keeper.lease import Known, now_s
+from bastide.keeper.lease import Known
 from bastide.keeper.server import ServerClient
 from bastide.keeper.servers import Process, find_server, is_stopped, still_runs, watch_end
 from bastide.keeper.session import Sessions

@@ -12,14 +12,13 @@ import threading
 import time
 from urllib.parse import quote
 
+from bastide.keeper.clock import STALE_S, now_s
 from bastide.keeper.facts import Peer
-from bastide.keeper.lease import now_s
 from bastide.keeper.settings import PeerSettings, Settings
 
 ASK_EVERY_S = 0.5
 FRESH_S = 3.0
 TIMEOUT_S = 2.0
-OLD_S = 12.0
 LARGEST = 1 << 16
 
 
@@ -126,7 +125,7 @@ def ask(settings: Settings, peer: PeerSettings) -> Peer | None:
             copy_bytes=int(plain.get("copy_bytes") or 0),
             room_bytes=int(plain.get("room_bytes") or 0),
             # A keeper that waits for etcd goes on to say what it saw before. An older one does not say when.
-            seen_s=asked_s - float(plain.get("age_s", OLD_S)),
+            seen_s=asked_s - float(plain.get("age_s", STALE_S)),
         )
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return None

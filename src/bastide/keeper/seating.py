@@ -14,13 +14,13 @@ from typing import Any
 from urllib.parse import unquote
 
 from bastide.keeper.actions import Decision
+from bastide.keeper.clock import STALE_S, now_s
 from bastide.keeper.facts import Look, Progress, Server
 from bastide.keeper.gtid import parse_gtids
-from bastide.keeper.lease import Known, now_s
+from bastide.keeper.lease import Known
 from bastide.keeper.server import ServerError
 from bastide.keeper.settings import Settings
 
-STALE_S = 12.0
 APPLIED = "/applied?gtid="
 PROMISE = "/promise?holder="
 KEPT_S = 2.0

@@ -20,11 +20,9 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from bastide.keeper.actions import Decision
+from bastide.keeper.clock import STALE_S
 from bastide.keeper.facts import Memory, Observation
 from bastide.keeper.settings import Settings
-
-STALE_S = 12.0
-"""A loop that has not come round for this long is stuck; a slow statement may take five seconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from bastide.keeper.clock import now_s
 from bastide.keeper.fencer import Fence
-from bastide.keeper.lease import now_s
 from bastide.keeper.servers import Process, read_start
 
 SOURCE = Path(__file__).parents[3] / "src"

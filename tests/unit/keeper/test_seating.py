@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bastide.keeper.actions import Decision
+from bastide.keeper.clock import now_s
 from bastide.keeper.facts import Progress
-from bastide.keeper.lease import Known, now_s
+from bastide.keeper.lease import Known
 from bastide.keeper.seating import Board, SeatView
 from bastide.keeper.settings import Settings
 from tests.unit.keeper.test_standing import LOOK, SEAT, SERVER
