@@ -1,4 +1,4 @@
-"""Wires: while words travel in URL, header, body, SQL and log, every host searches what arrives for them.
+"""Wires: while words travel in URL, header, body, SQL, votes and log, every host searches what arrives for them.
 
 In: Scene. Out: checks `wires.*`, one a flow. Holds: a flow that carried nothing is not tested; every capture is shown
 a word in clear first, and one that missed it, or that lost packets, proves nothing.
@@ -13,7 +13,9 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bastide.topology.flows import LOCAL_PRIMARY, LOCAL_REPLICA
+from bastide.products.blackbox.view import derive_probes
+from bastide.products.keeper.render import SETTINGS
+from bastide.topology.flows import LOCAL_BLACKBOX, LOCAL_PRIMARY, LOCAL_REPLICA
 from bastide.topology.model import Flow
 from bastide.verify.asking import AskFailed, Asking
 from bastide.verify.claims import Check, judged, untested
@@ -26,12 +28,16 @@ _LOGS_TRAVEL_S = 3.0
 """Agents ship at least every second; a machine under load takes longer."""
 Ways = list[Mapping[str, Any]]
 
+_DONE = {"sql": "refused", "votes": "answered: 200", "probe": "answered: 200"}
+"""What an operation says that let its word travel, or the monitor's question."""
+
 
 def check_wires(scene: Scene) -> Iterator[Check]:
     """Capture everywhere, let the words travel, judge each flow."""
     token = secrets.token_hex(8)
     canaries = {
-        name: f"bv_{name}_{token}" for name in ("url", "header", "body", "sql", "replication", "log", "control")
+        name: f"bv_{name}_{token}"
+        for name in ("url", "header", "body", "sql", "replication", "votes", "log", "control")
     }
     ssh = [flow.port for flow in scene.topology.flows if flow.encryption == "ssh"]
     with contextlib.ExitStack() as stack:
@@ -92,6 +98,14 @@ def _let_travel(scene: Scene, canaries: Mapping[str, str]) -> dict[str, Any]:
             fields["sql"] = {"word": canaries["sql"], "ports": [LOCAL_PRIMARY, LOCAL_REPLICA]}
         if "database" in roles and scene.spec.database and scene.topology.has_flow("database-replication"):
             fields["replication"] = {"word": canaries["replication"], "database": scene.spec.database.name}
+        if "database" in roles and scene.topology.has_flow("voter-client"):
+            # A keeper asks the voter beside it, and one elsewhere only when that one is silent.
+            fields["votes"] = {"word": canaries["votes"], "settings": SETTINGS}
+        if "monitor" in roles:
+            # Else the window would have to be as long as the time between two of its own questions.
+            fields["probes"] = {
+                "port": LOCAL_BLACKBOX, "queries": [probe.query for probe in derive_probes(scene.topology)]
+            }  # fmt: skip
         return scene.ask(name, "canaries", **fields)
 
     answers = scene.each(scene.topology.hosts, work)
@@ -105,12 +119,12 @@ def _sent(sent: Mapping[str, Any]) -> Check:
     odd = [f"{who}: {said}" for who, said in sent.items() if isinstance(said, str)]
     hosts = [said for said in sent.values() if isinstance(said, Mapping)]
     odd += [f"{what}: {said}" for answer in hosts for what, said in answer.items()
-            if what.startswith("sql") and said != "refused"]  # fmt: skip
+            if _DONE.get(what.split()[0], said) != said]  # fmt: skip
     statements = [answer["replication"] for answer in hosts if "replication" in answer]
     if statements and "done" not in statements:
         odd += [f"replication: {said}" for said in statements]
     return judged(
-        "wires.sent", "words set out in URL, header, body, SQL and log", not odd, odd=odd, sent=dict(sent)
+        "wires.sent", "words set out in URL, header, body, SQL, votes and log", not odd, odd=odd, sent=dict(sent)
     )
 
 

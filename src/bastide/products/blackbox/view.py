@@ -1,6 +1,7 @@
 """What blackbox_exporter on a monitor asks, and in which way.
 
-In: HostContext of a monitor. Out: `BlackboxView`, and `derive_probes`: every question, for the shipper's configuration.
+In: HostContext of a monitor. Out: `BlackboxView`, and `derive_probes`: every question, for the shipper's configuration
+and for whoever wants one asked at once.
 Holds: a monitor asks what users and hosts ask, by the flows `monitor-site` and `monitor-web`, and nothing else.
 """
 
@@ -15,6 +16,7 @@ from bastide.products.context import HostContext
 from bastide.spec.parts import CertificateFiles
 from bastide.spec.values import IPAddress
 from bastide.topology.flows import LOCAL_BLACKBOX
+from bastide.topology.model import Topology
 
 FOLDER = "/etc/bastide/blackbox"
 USER = "blackbox"
@@ -47,6 +49,12 @@ class ProbeTarget:
     hostname: str | None = None
     """Name in SNI and Host, where it is not the URL's."""
 
+    @property
+    def query(self) -> dict[str, str]:
+        """What blackbox_exporter is to be asked for it, at `/probe`."""
+        named = {"hostname": self.hostname} if self.hostname else {}
+        return {"module": self.module, "target": self.url} | named
+
 
 def derive_view(context: HostContext, sandbox: tuple[str, ...]) -> BlackboxView:
     """The decisions for that monitor."""
@@ -62,9 +70,8 @@ def derive_view(context: HostContext, sandbox: tuple[str, ...]) -> BlackboxView:
     )
 
 
-def derive_probes(context: HostContext) -> Iterator[ProbeTarget]:
+def derive_probes(topology: Topology) -> Iterator[ProbeTarget]:
     """Every question of a monitor, in the order of the flows."""
-    topology = context.topology
     if topology.has_flow("monitor-site"):
         flow = topology.flow("monitor-site")
         places = {host.name: host.public or host.private for host in topology.tier(flow.target)}

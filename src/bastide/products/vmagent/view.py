@@ -150,12 +150,11 @@ def _labels(context: HostContext) -> dict[str, str]:
 
 
 def _probes(context: HostContext) -> Iterator[dict[str, Any]]:
-    for probe in derive_probes(context):
+    for probe in derive_probes(context.topology):
         yield {
             "job_name": f"probe-{probe.flow}-{probe.target}",
             "metrics_path": "/probe",
-            "params": {"module": [probe.module], "target": [probe.url]}
-            | ({"hostname": [probe.hostname]} if probe.hostname else {}),
+            "params": {key: [value] for key, value in probe.query.items()},
             "static_configs": [
                 {
                     "targets": [f"127.0.0.1:{LOCAL_BLACKBOX}"],
