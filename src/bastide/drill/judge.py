@@ -22,6 +22,8 @@ from bastide.drill.watch import Watch
 Verdict = Literal["met", "failed", "not_tested"]
 LAST_S = 2.0
 """How things stand at the end of the fault is judged by this much of it."""
+ANSWER_S = 0.2
+"""A read that was asked later than this before the end says nothing yet."""
 GOES_ON = 0.9
 """Of the reads that were asked last under the fault, so many must be answered if reads go on."""
 LEAST = 10
@@ -136,11 +138,10 @@ def course(ledger: Ledger, now: float, *, since: float) -> tuple[Course | None, 
     """What reads and writes seem to do now; None while that cannot be said. For the wait while a fault lasts."""
     if now - since < LAST_S:
         return None, None
-    reads = [read for read in ledger.reads if read.due >= now - LAST_S]
+    reads = _asked_last(ledger, now)
     ok = sum(read.ok for read in reads)
-    # A read that hangs has not been told yet: as many must be answered as before, but for those that are on their way.
-    before = sum(since - LAST_S <= read.due < since for read in ledger.reads)
-    goes_on = ok >= GOES_ON * max(len(reads), GOES_ON * before)
+    # A read that hangs has not been told yet: as many were asked as before, and of those the verdict will want as many.
+    goes_on = ok >= GOES_ON * max(len(reads), len(_asked_last(ledger, since)))
     recent: Course | None = "stop" if not ok else "go_on" if goes_on else None
     written = any(write.ok and write.ended >= now - LAST_S for write in ledger.writes)
     if not ledger.writing:
@@ -160,9 +161,14 @@ def _outage(ends: Sequence[float], marks: Marks) -> tuple[float, float]:
     return (start, longest) if longest > 2 * usual else (marks.broken, 0.0)
 
 
+def _asked_last(ledger: Ledger, until: float) -> list[Read]:
+    """Reads of the last LAST_S before then, without those that could hardly have been answered."""
+    return [read for read in ledger.reads if until - LAST_S <= read.due < until - ANSWER_S]
+
+
 def _last_reads(ledger: Ledger, marks: Marks) -> tuple[list[Read], int]:
     """Reads that were asked last under the fault, and how many of them were answered while it lasted."""
-    asked = [r for r in ledger.reads if marks.restoring - LAST_S <= r.due < marks.restoring - 0.2]
+    asked = _asked_last(ledger, marks.restoring)
     return asked, sum(read.ok and read.ended <= marks.restoring for read in asked)
 
 

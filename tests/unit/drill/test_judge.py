@@ -201,6 +201,23 @@ def test_half_of_the_reads_hang_and_have_not_been_told_yet() -> None:
     assert course(hanging, 12, since=5)[0] is None
 
 
+@pytest.mark.parametrize("every", [2, 4, 6, 7, 9, 11, 19, 20])
+def test_a_fault_lasts_until_the_verdict_would_be_good(every: int) -> None:
+    """One read in so many hangs from the fault on. Whoever ends the fault at that must not be contradicted afterwards."""
+    whole = ledger()
+    hanging = replace(
+        whole,
+        reads=tuple(
+            replace(r, ended=MARKS.restoring + 1) if n % every == 0 and r.due >= 5 else r
+            for n, r in enumerate(whole.reads)
+        ),
+    )
+    so_far = replace(hanging, reads=tuple(r for r in hanging.reads if r.ended <= MARKS.restoring))
+    goes_on = course(so_far, MARKS.restoring, since=MARKS.broken)[0] == "go_on"
+    assert goes_on == (found(hanging).verdict == "met")
+    assert goes_on == (every > 11)
+
+
 def test_quantiles_are_values_that_were_measured() -> None:
     values = [float(n) for n in range(1, 101)]
     assert quantile(values, 0.5) == 50 and quantile(values, 0.99) == 99 and quantile([7.0], 0.99) == 7
