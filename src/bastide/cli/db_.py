@@ -109,6 +109,23 @@ def abandon(options: Options, typed: str | None, host: str) -> int:
     return 0
 
 
+@command.command("readmit")
+@with_options
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.argument("host", metavar="HOST")
+def readmit_voter(options: Options, yes: bool, host: str) -> int:
+    """Let a voter take part again whose etcd lost its data, or that is a new machine."""
+    from bastide.project.voters import readmit
+
+    target, state = options.chosen_target(), _observed(options)
+    _refuse_manual(state)
+    if not yes:
+        question = f"Put aside what etcd has on {host}, and let it join the voters anew?"
+        click.confirm(question, abort=True, err=True)
+    click.echo(readmit(target, host, lambda words: click.echo(f"  {words}", err=True)))
+    return 0
+
+
 def _refuse_manual(state: DatabaseState) -> None:
     from bastide.project.database import OrderRefused
 

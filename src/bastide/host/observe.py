@@ -29,6 +29,7 @@ from bastide.host.manifest import (
 from bastide.host.numbering import highest_number
 from bastide.host.packages import missing_packages
 from bastide.host.probe import try_probes
+from bastide.host.redact import redactor
 from bastide.host.state import Activation, current_digest, read_activation, read_manifest, read_stamps
 from bastide.host.store import entry_differs, is_built, tree_path
 from bastide.host.systemd import failed_units, show_units
@@ -90,7 +91,7 @@ def status(machine: Machine) -> dict[str, Any]:
         "units": show_units(machine, [u["name"] for u in have["units"]] if have else ()),
         "failed_units": failed_units(machine),
         "addresses": own_addresses(machine),
-        "probes": try_probes(machine, have) if have else [],
+        "probes": try_probes(machine, have, redactor(machine, have, live)) if have else [],
     }
 
 

@@ -32,13 +32,17 @@ def run_probes(machine: Machine, manifest: Manifest, tell: Tell, redact: Redacto
         tell("probed", name=probe["name"], seconds=round(time.monotonic() - began, 3))
 
 
-def try_probes(machine: Machine, manifest: Manifest) -> list[dict[str, object]]:
-    """Run each probe once, all at the same time; what holds now, for a look at a host's health."""
+def try_probes(machine: Machine, manifest: Manifest, redact: Redactor) -> list[dict[str, object]]:
+    """Run each probe once, all at the same time; what holds now, for a look at a host's health. `said`: the last line
+    of one that does not."""
     from concurrent.futures import ThreadPoolExecutor  # 15 ms of imports that only this function needs
 
     with ThreadPoolExecutor(max_workers=8) as pool:
         done = list(pool.map(lambda probe: machine.run(probe["argv"]), manifest["probes"]))
     return [
-        {"name": probe["name"], "product": probe["product"], "holds": result.status == 0}
+        {
+            "name": probe["name"], "product": probe["product"], "holds": result.status == 0,
+            "said": "" if result.status == 0 else "".join(redact(result.last_lines(1))),
+        }
         for probe, result in zip(manifest["probes"], done, strict=True)
-    ]
+    ]  # fmt: skip

@@ -20,6 +20,9 @@ from bastide.topology.resolve import resolve_topology
 from bastide.transport.clock import wrong_clock
 from bastide.transport.errors import TransportError
 
+_LONGEST = 200
+"""Characters of what a probe said."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceHealth:
@@ -197,12 +200,14 @@ def _assembled(
 
 def _service(product: str, unit: str, answer: dict[str, Any]) -> ServiceHealth:
     state = answer["units"].get(unit)
-    failing = [p["name"] for p in answer["probes"] if p["product"] == product and not p["holds"]]
+    failing = [p for p in answer["probes"] if p["product"] == product and not p["holds"]]
+    said = "; ".join(p["said"][:_LONGEST] for p in failing if p["said"])
     # `system` is settings, not a daemon: its unit is the machine's own.
     active = product == "system" or (state is not None and state["active"] in ("active", "reloading"))
     reason = ""
     if not active:
         reason = f"{unit} is {state['active'] if state else 'not there'}"
     elif failing:
-        reason = f"does not hold: {', '.join(failing)}"
+        reason = f"does not hold: {', '.join(p['name'] for p in failing)}"
+    reason = f"{reason} ({said})" if reason and said else reason
     return ServiceHealth(name=product, unit=unit, healthy=not reason, reason=reason)

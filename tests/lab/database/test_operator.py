@@ -113,3 +113,26 @@ def test_a_primary_that_is_lost_for_ever_is_given_up_and_nothing_of_it_is_droppe
     pair.do("db", "reinit", primary, "--yes")
     assert await_pair(pair, within_s=120) == left
     assert sql(pair, primary, held).strip() == "0"
+
+
+def test_a_voter_that_lost_its_data_is_told_of_and_votes_again_once_it_is_let_in(pair: Commands) -> None:
+    primary = await_pair(pair)
+    standby = other(primary)
+    refused = pair.run("db", "readmit", standby, "--yes")
+    assert refused.returncode == 1 and "takes part" in refused.stderr, refused.stderr
+    pair.ask(standby, "systemctl stop etcd; rm -rf /var/lib/bastide/etcd/member.etcd; systemctl start etcd")
+    await_that(
+        lambda: f"bastide db readmit {standby}" in pair.run("status").stdout.replace("\n", " "), "it is told of", 30
+    )
+    pair.do("db", "readmit", standby, "--yes")
+    pair.await_healthy()
+    pair.do("lab", "kill", "wit1")
+    try:
+        # Two of three: nothing is decided without the one that was let in.
+        await_pair(pair)
+        pair.do("db", "switchover")
+        await_takeover(pair, standby)
+    finally:
+        pair.do("lab", "start", "wit1")
+    assert await_pair(pair, within_s=120) == standby
+    pair.await_healthy()

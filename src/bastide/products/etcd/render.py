@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bastide.policy.identities import VOTER
 from bastide.products.context import HostContext
-from bastide.products.etcd.view import DATA, FOLDER, FORMED, USER, EtcdView, derive_view
+from bastide.products.etcd.view import DATA, FOLDER, FORMED, JOINING, METRICS, USER, EtcdView, derive_view
 from bastide.products.fragment import Check, Directory, File, Fragment, Probe, Unit, User
 from bastide.products.sandbox import format_sandbox
 from bastide.products.templates import render_template
@@ -17,13 +17,29 @@ from bastide.products.templates import render_template
 UNIT = "/etc/systemd/system/etcd.service"
 _HEALTH = """\
 health=$(curl --silent --max-time 3 "$1/health")
+# A member that was removed knows of a leader, too, between its start and the moment in which it is told.
+case $health in *'"true"'*) since=-5s ;; *) since=-30s ;; esac
+if journalctl --unit=etcd.service --since=$since --output=cat | grep -qE "$4"; then
+    echo "etcd here lost its data, or is none of those that the voters know: bastide db readmit $5"
+    exit 1
+fi
 case $health in
-    *'"true"'*) touch "$2"; exit 0 ;;
+    *'"true"'*) touch "$2"; rm -f "$3"; exit 0 ;;
 esac
 # While the voters come up for the first time, one after the other, a running member is all that there can be.
 [ ! -e "$2" ] && systemctl is-active --quiet etcd.service && exit 0
 echo "etcd is not healthy: ${health:-no answer}; most voters must run and reach each other"
 exit 1"""
+_STRANGER = (
+    "already been bootstrapped|member count is unequal|unmatched member|removed from the cluster|"
+    "data-dir used by this member must be removed|ignored by remote peer due to cluster ID mismatch"
+)
+"""What etcd 3.4 says when it lost its data, was removed, or is new, and the others go on without it."""
+
+
+def health_argv(host: str) -> tuple[str, ...]:
+    """Whether this member takes part; prints why not."""
+    return "sh", "-c", _HEALTH, "etcd-health", METRICS, FORMED, JOINING, _STRANGER, host
 
 
 def render(context: HostContext) -> Fragment:
@@ -51,7 +67,7 @@ def render(context: HostContext) -> Fragment:
         probes=(
             Probe(
                 name="etcd has a leader",
-                argv=("sh", "-c", _HEALTH, "etcd-health", view.metrics, FORMED),
+                argv=health_argv(view.host),
                 timeout_s=60.0,
             ),
         ),

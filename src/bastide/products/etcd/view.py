@@ -12,11 +12,16 @@ from dataclasses import dataclass
 from bastide.policy.identities import VOTER, Identity
 from bastide.products.context import HostContext
 from bastide.topology.flows import ETCD_CLIENT, ETCD_PEER, LOCAL_ETCD
+from bastide.topology.model import Topology
 
 FOLDER = "/etc/bastide/etcd"
 DATA = "/var/lib/bastide/etcd"
 USER = "etcd"
+METRICS = f"http://127.0.0.1:{LOCAL_ETCD}"
 FORMED = f"{DATA}/formed"
+"""There while this member knows of a leader, or once did."""
+JOINING = "/run/bastide-etcd-joining"
+"""There while a member that begins anew joins those that there are, which know of it (`bastide db readmit`)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +42,7 @@ class EtcdView:
     user: str
     folder: str
     data: str
+    joining: str
     token: str
     own_name: str
     address: str
@@ -58,21 +64,21 @@ def derive_view(context: HostContext, sandbox: tuple[str, ...]) -> EtcdView:
         user=USER,
         folder=FOLDER,
         data=DATA,
+        joining=JOINING,
         token=topology.name,
         own_name=Identity(role=VOTER, host=context.host.name).dns_name(domain),
         address=f"[{private}]" if private.version == 6 else str(private),
         client_port=ETCD_CLIENT,
         peer_port=ETCD_PEER,
-        metrics=f"http://127.0.0.1:{LOCAL_ETCD}",
-        members=derive_members(context),
+        metrics=METRICS,
+        members=derive_members(topology),
         allowed=Identity(role=VOTER, host="").tier_dns_name(domain),
         sandbox=sandbox,
     )
 
 
-def derive_members(context: HostContext) -> tuple[Member, ...]:
+def derive_members(topology: Topology) -> tuple[Member, ...]:
     """Every voter, in spec order."""
-    topology = context.topology
     return tuple(
         Member(
             host=host.name,

@@ -104,7 +104,7 @@ def _failover(context: HostContext) -> dict[str, Any]:
     database = context.spec.database
     assert database is not None
     port = context.topology.flow("voter-client").port
-    members = sorted(derive_members(context), key=lambda m: m.host != context.host.name)
+    members = sorted(derive_members(context.topology), key=lambda m: m.host != context.host.name)
     return {
         "register": {
             "members": [{"address": m.address, "name": m.name, "port": port} for m in members],

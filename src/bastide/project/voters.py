@@ -1,0 +1,118 @@
+"""Voters: one whose etcd lost its data, or that is a new machine, takes part again.
+
+In: a Target and a host. Out: what came of it. Raises OrderRefused.
+Holds: most voters must agree throughout, without that host; its old part is removed before it joins as a new one, for a
+member that forgot what it voted must never vote again. Whatever etcd had there is kept aside. Interrupted anywhere, the
+same command finishes it.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+from bastide.products.etcd.render import health_argv
+from bastide.products.etcd.view import DATA, FOLDER, JOINING, Member, derive_members
+from bastide.project.database import OrderRefused
+from bastide.project.target import Target
+from bastide.topology.flows import ETCD_CLIENT, ETCD_PEER
+from bastide.topology.resolve import resolve_topology
+from bastide.transport.endpoint import ssh_argv
+
+_PATIENCE_S = 120
+_SSH_FAILED = 255
+_PUT_ASIDE = f"""set -eu
+systemctl stop etcd.service 2>/dev/null || true
+if [ -e {DATA}/member.etcd ]; then rm -rf {DATA}/lost.etcd; mv {DATA}/member.etcd {DATA}/lost.etcd; fi
+echo STATE=existing >{JOINING}
+"""
+_JOIN = f"""set -eu
+# Nothing of ours is there yet, or something older: the apply starts it.
+systemctl cat etcd.service 2>/dev/null | grep -q {JOINING} || {{ echo absent; exit 0; }}
+trap 'rm -f {JOINING}' EXIT
+systemctl reset-failed etcd.service 2>/dev/null || true
+systemctl start etcd.service
+for i in $(seq 120); do
+    if said=$(%s); then echo joined; exit 0; fi
+    sleep 0.5
+done
+echo "$said" >&2
+exit 1
+"""
+
+
+def readmit(target: Target, host: str, tell: Callable[[str], None]) -> str:
+    """Have a voter join anew; the outcome in words. `tell` hears what is being done."""
+    members = {member.host: member for member in derive_members(resolve_topology(target.spec))}
+    if host not in members:
+        names = ", ".join(members) or "none: only automatic failover has voters"
+        raise OrderRefused(f"{host} is no voter; there are: {names}", "bastide db status")
+    if _takes_part(target, host):
+        raise OrderRefused(f"{host}'s etcd takes part in the vote: there is nothing to mend", "bastide status")
+    others = [name for name in members if name != host and _takes_part(target, name)]
+    if len(others) <= len(members) // 2:
+        raise OrderRefused(
+            f"only {len(others)} of {len(members)} voters take part: most must, for somebody to be let in",
+            "start the others; bastide status",
+        )
+    asked = members[others[0]]
+    tell(f"putting aside what etcd has on {host}")
+    _shell(target, host, _PUT_ASIDE)
+    urls = {f"https://{member.name}:{ETCD_PEER}": member.host for member in members.values()}
+    for known in _ask(target, asked, "member/list", {})["members"]:
+        who = next((urls[url] for url in known["peerURLs"] if url in urls), None)
+        if who in (host, None):
+            # None: the spec names it no more, and whoever joins must find those that the spec names.
+            tell(f"{asked.host} removes {known.get('name') or known['peerURLs'][0]} from the voters")
+            _ask(target, asked, "member/remove", {"ID": known["ID"]})
+    tell(f"{asked.host} adds {host} to them")
+    _ask(target, asked, "member/add", {"peerURLs": [next(url for url, name in urls.items() if name == host)]})
+    if _shell(target, host, _JOIN % shlex.join(health_argv(host))).strip() == "absent":
+        return f"{host} may join: bastide apply brings what it needs"
+    return f"{host} takes part in the vote again"
+
+
+def _takes_part(target: Target, host: str) -> bool:
+    try:
+        _shell(target, host, shlex.join(health_argv(host)))
+    except OrderRefused:
+        return False
+    return True
+
+
+def _ask(target: Target, member: Member, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """A question to etcd on a voter, as that voter's own client. Raises OrderRefused."""
+    url = f"https://{member.name}:{ETCD_CLIENT}/v3/cluster/{path}"
+    tls = f"--cacert {FOLDER}/tls/root.pem --cert {FOLDER}/tls/certificate.pem --key {FOLDER}/tls/key.pem"
+    resolve = shlex.quote(f"{member.name}:{ETCD_CLIENT}:{member.address}")
+    script = f"curl --silent --show-error --max-time 10 {tls} --resolve {resolve} -d {shlex.quote(json.dumps(body))} {url}"
+    said = _shell(target, member.host, script)
+    try:
+        answer = json.loads(said)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict) or "error" in answer:
+        raise OrderRefused(f"etcd on {member.host} refused {path}: {said.strip()[-300:]}", "bastide status")
+    return answer
+
+
+def _shell(target: Target, host: str, script: str) -> str:
+    """What a script printed there, as root. Raises OrderRefused where it failed."""
+    endpoint = target.endpoint(host)
+    argv = [*ssh_argv(endpoint), f"{'' if endpoint.user == 'root' else 'sudo -n '}sh -s"]
+    try:
+        done = subprocess.run(
+            argv, input=script, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as late:
+        raise OrderRefused(f"{host} did not answer within {_PATIENCE_S} s", "bastide status") from late
+    if done.returncode == _SSH_FAILED:
+        hint = "start that host, or put a new machine in its place; then the same command again"
+        raise OrderRefused(f"{host} does not answer: {done.stderr.strip()[-200:]}", hint)
+    if done.returncode != 0:
+        last = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+        raise OrderRefused(f"{host}: {last[0][-300:]}", f"bastide logs {host}; then the same command again")
+    return done.stdout
