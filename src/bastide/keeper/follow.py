@@ -86,9 +86,14 @@ def _wait(progress: Progress, look: Look, seat: Seat) -> Step:
     idle = look.record is not None and look.record.role == "replica" and not look.process
     replication = look.server.replication if look.server else None
     streaming = replication is not None and replication.streaming
+    message = f"{seat.holder or 'nobody'} holds the seat, which is {seat.phase}"
+    if seat.owner != look.peer.host:
+        message = (
+            f"etcd says that {seat.owner} has the data, and bastide.yaml names no such database: name it again"
+        )
     return progress, Decision(
         state="running" if streaming else "waiting-for-primary",
-        message=f"{seat.holder or 'nobody'} holds the seat, which is {seat.phase}",
+        message=message,
         actions=(Start(role="SLAVE"),) if idle and look.data == "ours" else (),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -209,3 +210,12 @@ def test_a_replica_that_is_ahead_of_its_primarys_last_answer_is_not() -> None:
         late = replace(PEER, gtid_binlog_state=f"0-1-{9 + tick}")
         progress, decision = decide(progress, replace(LOOK, server=server, peer=late, now_s=100.0 + tick))
         assert decision.state == "running" and not decision.actions
+
+
+@pytest.mark.parametrize("data", ["ours", "empty"])
+def test_an_owner_that_nobody_knows_is_named_and_nothing_is_done(data: Literal["ours", "empty"]) -> None:
+    """The spec was changed, or the register is another project's."""
+    seat = replace(SEAT, holder="db9", owner="db9", standby=Standby(host="db8", session="s1"))
+    look = replace(LOOK, seat=seat, seat_age_s=1e4, data=data)
+    _, decision = decide(Progress(), look)
+    assert "db9" in decision.message and "bastide.yaml" in decision.message and not decision.actions
