@@ -27,9 +27,11 @@ _SSH_FAILED = 255
 _PUT_ASIDE = f"""set -eu
 systemctl stop etcd.service 2>/dev/null || true
 if [ -e {DATA}/member.etcd ]; then rm -rf {DATA}/lost.etcd; mv {DATA}/member.etcd {DATA}/lost.etcd; fi
-echo STATE=existing >{JOINING}
+rm -f {JOINING}
 """
 _JOIN = f"""set -eu
+# Not before its old part is gone from the vote: with this word, and no data, it would take that part again.
+echo STATE=existing >{JOINING}
 # Nothing of ours is there yet, or something older: the apply starts it.
 systemctl cat etcd.service 2>/dev/null | grep -q {JOINING} || {{ echo absent; exit 0; }}
 trap 'rm -f {JOINING}' EXIT

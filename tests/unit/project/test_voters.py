@@ -146,3 +146,6 @@ def test_it_joins_only_by_a_unit_that_knows_how(
     unit = (Path(voters.__file__).parents[1] / "products/etcd/etcd.service.j2").read_text()
     assert "EnvironmentFile=-{{ view.joining }}" in unit and "--initial-cluster-state=${STATE}" in unit
     assert f"grep -q {JOINING}" in seen[-1] and f"trap 'rm -f {JOINING}' EXIT" in seen[-1]
+    allowed = [number for number, script in enumerate(seen) if f">{JOINING}" in script]
+    removed = next(number for number, script in enumerate(seen) if "member/remove" in script)
+    assert allowed == [len(seen) - 1] and removed < allowed[0], "it may join only as a new one"
