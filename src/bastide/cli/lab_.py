@@ -47,6 +47,38 @@ _fault("freeze", "Stop machines from running, as a hypervisor that pauses them."
 _fault("thaw", "Let frozen machines run again.")
 
 
+@command.command("replace")
+@with_options
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
+def replace(options: Options, yes: bool, hosts: tuple[str, ...]) -> int:
+    """Throw machines away with their disks, and put new ones in their places. `bastide apply` makes them hosts."""
+    from contextlib import suppress
+    from datetime import UTC, datetime
+
+    from bastide.cli.hosts import check_hosts
+    from bastide.cli.progress import Progress
+    from bastide.lab.disk import read_papers
+    from bastide.lab.errors import UnknownMachine
+    from bastide.lab.machines import remove_machine
+    from bastide.project.raising import raise_lab
+    from bastide.project.target import choose_target
+
+    project = options.project()
+    check_hosts(choose_target(project, "lab"), hosts)
+    if not yes:
+        click.confirm(f"Throw away everything on {', '.join(hosts)}?", abort=True, err=True)
+    progress = Progress(options.progress)
+    for host in hosts:
+        disk_bytes = None
+        with suppress(UnknownMachine):  # an interrupted `replace` removed it already
+            disk_bytes = read_papers(project.lab_name, host).spec.disk_bytes
+        with progress.step(f"remove {host} and its disk"):
+            remove_machine(project.lab_name, host)
+        raise_lab(project, progress, now=datetime.now(UTC), disk_bytes=disk_bytes)
+    return 0
+
+
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_labs(as_json: bool) -> int:
