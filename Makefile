@@ -75,6 +75,7 @@ docs: setup
 	$(PY) -m bastide.spec.reference docs
 	$(PY) -m bastide.audit.pages docs
 	$(PY) scripts/draw-docs docs
+	$(PY) -m bench.campaigns page docs/campaign/README.md
 
 portrait: setup-test
 	$(PY) -m tests.browser.portrait docs/dashboard.png
