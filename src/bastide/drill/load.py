@@ -90,13 +90,9 @@ class Load:
             self._begin_here(ask_for)
 
     def peek(self) -> Ledger:
-        """What clients were told so far."""
-        writes: list[Any] = []
-        for host in self._writers:
-            with suppress(AskFailed):
-                answer, offset = self._timed(host, "recent", what="writes", bytes=16384)
-                writes += [(line, offset) for line in answer["lines"]]
-        found = [write for line, offset in writes for write in parse_writes([line], offset)]
+        """What clients were told so far: everything until it was asked, and some of what came meanwhile."""
+        said = self._each((r for r in self.recorders if r[1] == "writes"), self._recent)
+        found = [write for lines, offset in said.values() for write in parse_writes(lines, offset)]
         return Ledger(
             reads=parse_reads(list(self._reads), self._lag),
             writes=tuple(sorted(found, key=lambda w: w.ended)),
@@ -155,6 +151,14 @@ class Load:
                 time.sleep(1.0)
                 continue
             return answer["lines"], offset
+
+    def _recent(self, recorder: Recorder) -> tuple[list[Any], float]:
+        """What it told last; nothing from a host that does not answer."""
+        try:
+            answer, offset = self._timed(recorder[0], "recent", what=recorder[1], bytes=16384)
+        except AskFailed:
+            return [], 0.0
+        return answer["lines"], offset
 
     def _timed(self, host: str, operation: str, **fields: Any) -> tuple[dict[str, Any], float]:
         """An answer, and how far the host's clock is ahead of ours, if that can be told at all."""
