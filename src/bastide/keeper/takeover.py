@@ -106,7 +106,8 @@ def decide(progress: Progress, look: Look) -> Step:
     left_off = _leave_off(look, seat)
     if left_off is not None:
         return replace(progress, left_off_s=look.now_s), left_off
-    return follow(replace(progress, opened_s=None), look, seat)
+    followed, decision = follow(replace(progress, opened_s=None), look, seat)
+    return followed, replace(decision, message=_why_not(look, seat) or decision.message)
 
 
 def _kill(progress: Progress, why: str) -> Step:
@@ -326,6 +327,23 @@ def _may_take(look: Look, seat: Seat) -> bool:
         return False
     replication = look.server.replication if look.server else None
     return replication is not None and replication.sql == "Yes"
+
+
+def _why_not(look: Look, seat: Seat) -> str:
+    """Why the standby leaves a seat that it could take; empty where it could not."""
+    replication = look.server.replication if look.server else None
+    free = seat.phase == "vacant" or look.seat_age_s >= SILENCE_S
+    if not (free and _is_named(look, seat) and replication is not None and replication.sql == "Yes"):
+        return ""
+    if seat.paused:
+        return f"{seat.owner} is gone, and automatic failover is paused: `bastide db failover` lets this host take over"
+    left_s = hold_s(seat, look.hold_s) - look.epoch_age_s
+    if left_s <= 0:
+        return ""
+    return (
+        f"{seat.owner} is gone; takes over in {left_s:.0f} s, for the last takeover was not long ago (failover_hold): "
+        "`bastide db failover` does it now"
+    )
 
 
 def _abandon(look: Look, seat: Seat, server: Server) -> Decision:

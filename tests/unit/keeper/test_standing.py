@@ -219,3 +219,18 @@ def test_an_owner_that_nobody_knows_is_named_and_nothing_is_done(data: Literal["
     look = replace(LOOK, seat=seat, seat_age_s=1e4, data=data)
     _, decision = decide(Progress(), look)
     assert "db9" in decision.message and "bastide.yaml" in decision.message and not decision.actions
+
+
+def test_a_standby_that_leaves_the_seat_says_why_and_what_to_do() -> None:
+    gone = replace(PEER, answered=False, role=None, state="", gtid_binlog_state=None)
+    look = replace(LOOK, seat=replace(SEAT, flaps=2), seat_age_s=9.0, hold_s=60.0, epoch_age_s=100.0, peer=gone)
+    _, held = decide(Progress(), look)
+    assert "takes over in 20 s" in held.message and "db failover" in held.message and not held.actions
+    _, paused = decide(Progress(), replace(look, seat=replace(SEAT, paused=True)))
+    assert "paused" in paused.message and "db failover" in paused.message
+    _, taken = decide(Progress(), replace(look, epoch_age_s=121.0))
+    assert proposed(taken).holder == "db2"
+    _, early = decide(Progress(), replace(look, seat_age_s=SILENCE_S - 0.1))
+    assert "takes over" not in early.message
+    _, restarted = decide(Progress(), replace(look, session="another"))
+    assert "takes over" not in restarted.message, "it may lack writes, and never takes over by itself"
