@@ -175,3 +175,8 @@ class Decision:
     state: State
     message: str
     actions: tuple[Action, ...] = ()
+
+
+def propose(seat: Seat, why: str, *, state: State = "starting") -> Decision:
+    """The seat shall be so, and nothing else happens."""
+    return Decision(state=state, message=why, actions=(Propose(seat=seat),))

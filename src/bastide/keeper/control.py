@@ -17,10 +17,10 @@ from typing import Any, Literal
 
 from bastide.keeper.clock import now_s
 from bastide.keeper.lease import Lease
+from bastide.keeper.patience import SILENCE_S
 from bastide.keeper.seat import Seat
 from bastide.keeper.seating import Board, SeatView
 from bastide.keeper.settings import Settings
-from bastide.keeper.takeover import SILENCE_S
 
 Order = Literal["switchover", "failover", "reinit", "abandon", ""]
 ELECTION_S = 5.0

@@ -13,10 +13,10 @@ from collections.abc import Callable
 
 from bastide.keeper.clock import now_s
 from bastide.keeper.lease import Lease
+from bastide.keeper.patience import FENCE_S
 from bastide.keeper.peers import ask_promise
 from bastide.keeper.promise import goes_on_alone
 from bastide.keeper.settings import Settings
-from bastide.keeper.takeover import FENCE_S
 
 LOOK_S = 0.25
 OVERDUE_S = 1.0

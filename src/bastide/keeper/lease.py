@@ -17,9 +17,9 @@ from typing import Literal
 
 from bastide.keeper.clock import now_s
 from bastide.keeper.etcd import Register, RegisterForeign, RegisterSilent
+from bastide.keeper.patience import FENCE_S, SILENCE_S
 from bastide.keeper.promise import may_promise, takes_in_silence
 from bastide.keeper.seat import Seat, is_same
-from bastide.keeper.takeover import FENCE_S, SILENCE_S
 
 RENEW_S = 0.5
 RETRY_S = 0.1

@@ -1,4 +1,5 @@
-"""Who writes: what one keeper does about the primary's seat. Pure; explored exhaustively by a model test.
+"""Who writes: what one keeper does about the primary's seat. Pure; explored exhaustively by a model test. Holding it here;
+taking it in `challenge.py`, following whoever holds it in `follow.py`, the standby in `standby.py`.
 
 In: `Progress` of earlier looks and one `Look`. Out: the next `Progress` and a `Decision`.
 
@@ -43,31 +44,16 @@ from bastide.keeper.actions import (
     State,
     StopReceiving,
     WriteRecord,
+    propose,
 )
+from bastide.keeper.challenge import hold_s, leave_off, may_receive, take, why_not
 from bastide.keeper.facts import Look, Progress, Record, Server
 from bastide.keeper.follow import RETRY_S, follow
 from bastide.keeper.gtid import covers
+from bastide.keeper.patience import FLAPPING_S, FORGET_S, FROZEN_S, STARTING_S, STUCK_S
 from bastide.keeper.room import leaves
 from bastide.keeper.seat import Seat
 from bastide.keeper.standby import keep_standby
-
-FENCE_S = 3.0
-"""Longer than etcd's worst gap when its leader dies (1.6 s measured)."""
-SILENCE_S = 4.5
-"""FENCE_S, the time of a kill, and room."""
-VACANT_S = 3.0
-"""How long the owner leaves a seat to its standby that it gave up itself."""
-FROZEN_S = 1.0
-"""A server that is stopped (SIGSTOP) for this long is killed."""
-STUCK_S = 6.0
-"""A server that answers no query for this long is killed."""
-STARTING_S = 900.0
-"""Crash recovery may take this long."""
-LONGEST_HOLD_S = 600.0
-FORGET_S = 1.0
-"""The replica's role is dropped when the first commits, which need the same disk, are through."""
-FLAPPING_S = 600.0
-"""After this long without another takeover, the count of flaps is forgotten."""
 
 Step = tuple[Progress, Decision]
 
@@ -100,14 +86,14 @@ def decide(progress: Progress, look: Look) -> Step:
         )
     if seat.holder == look.host:
         return _hold(progress, look, seat)
-    taken = _take(look, seat)
-    if taken is not None:
-        return progress, taken
-    left_off = _leave_off(look, seat)
-    if left_off is not None:
-        return replace(progress, left_off_s=look.now_s), left_off
-    followed, decision = follow(replace(progress, opened_s=None), look, seat)
-    return followed, replace(decision, message=_why_not(look, seat) or decision.message)
+    decision = take(look, seat)
+    if decision is not None:
+        return progress, decision
+    decision = leave_off(look, seat)
+    if decision is not None:
+        return replace(progress, left_off_s=look.now_s), decision
+    progress, followed = follow(replace(progress, opened_s=None), look, seat)
+    return progress, replace(followed, message=why_not(look, seat) or followed.message)
 
 
 def _kill(progress: Progress, why: str) -> Step:
@@ -130,7 +116,7 @@ def _first(progress: Progress, look: Look) -> Step:
     waiting = "etcd knows nothing of this database yet"
     if look.data == "empty":
         if peer.answered and peer.role is None and look.granted:
-            return progress, _propose(
+            return progress, propose(
                 Seat(
                     cluster=look.fresh_name,
                     epoch=1,
@@ -172,7 +158,7 @@ def _first(progress: Progress, look: Look) -> Step:
         owner=look.host,
         standby=None,
     )
-    return progress, _propose(seat, "taking the seat for the first time")
+    return progress, propose(seat, "taking the seat for the first time")
 
 
 def _hold(progress: Progress, look: Look, seat: Seat) -> Step:
@@ -201,7 +187,7 @@ def _hold(progress: Progress, look: Look, seat: Seat) -> Step:
             state="running", message=why, actions=(Kill(why=why), Propose(seat=vacated))
         )
     if seat.flaps and look.now_s - progress.opened_s >= FLAPPING_S:
-        return progress, _propose(replace(seat, flaps=0), "stable again", state="running")
+        return progress, propose(replace(seat, flaps=0), "stable again", state="running")
     return keep_standby(progress, look, seat, look.server, cramped=cramped == "in order")
 
 
@@ -232,7 +218,7 @@ def _promote_owner(progress: Progress, look: Look, seat: Seat) -> Step:
     if look.server is None:
         return progress, Decision(state="starting", message="the server recovers")
     opened = replace(seat, phase="open", owner=look.host, standby=None, heir="")
-    return progress, _propose(opened, "opening the seat")
+    return progress, propose(opened, "opening the seat")
 
 
 def _promote(progress: Progress, look: Look, seat: Seat) -> Step:
@@ -242,7 +228,7 @@ def _promote(progress: Progress, look: Look, seat: Seat) -> Step:
     if not named or server is None or server.replication is None:
         return progress, _leave(seat, "this replica restarted and may lack writes: leaving the seat")
     replication = server.replication
-    if _may_receive(look):
+    if may_receive(look):
         return progress, Decision(
             state="promoting", message="receiving nothing more from the old primary", actions=(StopReceiving(),)
         )
@@ -251,7 +237,7 @@ def _promote(progress: Progress, look: Look, seat: Seat) -> Step:
     if not covers(server.gtid_slave_pos, replication.gtid_io_pos):
         return progress, Decision(state="promoting", message="applying what was received")
     opened = replace(seat, phase="open", owner=look.host, standby=None, heir="")
-    return progress, _propose(opened, "everything is applied: opening the seat", state="promoting")
+    return progress, propose(opened, "everything is applied: opening the seat", state="promoting")
 
 
 def _open(progress: Progress, look: Look, seat: Seat, server: Server) -> Step:
@@ -268,112 +254,5 @@ def _open(progress: Progress, look: Look, seat: Seat, server: Server) -> Step:
     )
 
 
-def _take(look: Look, seat: Seat) -> Decision | None:
-    """Take the seat if it is free, and this host is one of those that may."""
-    vacant = seat.phase == "vacant"
-    if look.data != "ours" or not (vacant or look.seat_age_s >= SILENCE_S):
-        return None
-    standby, me = seat.standby, look.host
-    if seat.owner == me:
-        left_to = standby is not None and standby.host != me and (not seat.paused or seat.heir != "")
-        if vacant and left_to and look.seat_age_s < VACANT_S:
-            return None
-        return _propose(_taken(seat, me), "taking the seat back")
-    if look.order == "abandon" and not look.peer.answered and look.server is not None:
-        return _abandon(look, seat, look.server)
-    if vacant and seat.heir == me and seat.closed and _is_named(look, seat):
-        opened = replace(_taken(seat, me), phase="open", owner=me, standby=None)
-        return _propose(opened, "the primary handed over: opening the seat", state="promoting")
-    if not _may_take(look, seat):
-        return None
-    taken = _taken(seat, me)
-    asked = _is_asked(look, seat)
-    return _propose(taken if asked else replace(taken, flaps=seat.flaps + 1), "taking the seat", state="promoting")
-
-
-def _leave_off(look: Look, seat: Seat) -> Decision | None:
-    """Nearly the time to take it: the holder's lease is over by all that voters know. To stop receiving is always safe,
-    and takes a second when the other end is gone: a semi-synchronous replica first calls there to say good-bye."""
-    if look.quiet_s < FENCE_S or seat.phase != "open" or seat.owner == look.host or not _may_take(look, seat):
-        return None
-    return Decision(
-        state="waiting-for-primary",
-        message=f"{seat.owner} is silent: receiving nothing more from it",
-        actions=(StopReceiving(),) if _may_receive(look) else (),
-    )
-
-
-def _may_receive(look: Look) -> bool:
-    """Whether there is something to revoke yet."""
-    replication = look.server.replication if look.server else None
-    return replication is not None and replication.io != "No" and look.revokes
-
-
-def _is_named(look: Look, seat: Seat) -> bool:
-    standby = seat.standby
-    named = standby is not None and standby.host == look.host and standby.session == look.session
-    return named and look.server is not None
-
-
-def _is_asked(look: Look, seat: Seat) -> bool:
-    return seat.heir == look.host or look.order == "failover"
-
-
-def _may_take(look: Look, seat: Seat) -> bool:
-    """Whether it is this host that takes over once the seat is free."""
-    if not _is_named(look, seat):
-        return False
-    if not _is_asked(look, seat) and (seat.paused or look.epoch_age_s < hold_s(seat, look.hold_s)):
-        return False
-    replication = look.server.replication if look.server else None
-    return replication is not None and replication.sql == "Yes"
-
-
-def _why_not(look: Look, seat: Seat) -> str:
-    """Why the standby leaves a seat that it could take; empty where it could not."""
-    replication = look.server.replication if look.server else None
-    free = seat.phase == "vacant" or look.seat_age_s >= SILENCE_S
-    if not (free and _is_named(look, seat) and replication is not None and replication.sql == "Yes"):
-        return ""
-    if seat.paused:
-        return f"{seat.owner} is gone, and automatic failover is paused: `bastide db failover` lets this host take over"
-    left_s = hold_s(seat, look.hold_s) - look.epoch_age_s
-    if left_s <= 0:
-        return ""
-    return (
-        f"{seat.owner} is gone; takes over in {left_s:.0f} s, for the last takeover was not long ago (failover_hold): "
-        "`bastide db failover` does it now"
-    )
-
-
-def _abandon(look: Look, seat: Seat, server: Server) -> Decision:
-    """The owner is lost for ever, and the operator wants to go on with what this host has."""
-    replication = server.replication
-    if replication is not None and replication.io != "No":
-        return Decision(
-            state="promoting", message=f"receiving nothing more from {seat.owner}", actions=(StopReceiving(),)
-        )
-    applies = replication is not None and replication.sql == "Yes"
-    if replication is not None and applies and not covers(server.gtid_slave_pos, replication.gtid_io_pos):
-        return Decision(state="promoting", message="applying what was received")
-    taken = _taken(seat, look.host)
-    opened = replace(taken, phase="open", owner=look.host, standby=None, flaps=0, abandoned=taken.epoch)
-    return _propose(opened, f"told to go on without {seat.owner}: opening the seat", state="promoting")
-
-
-def _taken(seat: Seat, host: str) -> Seat:
-    # What was said of a handover is true no more: this host may write from here on.
-    return replace(seat, epoch=seat.epoch + 1, phase="promoting", holder=host, heir="", closed=False)
-
-
-def hold_s(seat: Seat, least_s: float) -> float:
-    """How long the next automatic takeover must wait after the last one."""
-    return min(LONGEST_HOLD_S, least_s * 2.0 ** (seat.flaps - 1)) if seat.flaps else 0.0
-
-
 def _leave(seat: Seat, why: str) -> Decision:
-    return _propose(replace(seat, phase="vacant", holder=""), why)
-
-
-def _propose(seat: Seat, why: str, *, state: State = "starting") -> Decision:
-    return Decision(state=state, message=why, actions=(Propose(seat=seat),))
+    return propose(replace(seat, phase="vacant", holder=""), why)

@@ -23,7 +23,7 @@ UNITS = ("keeper-fence", "keeper")
 NO_FENCE: Edit = ("fencer", "signal.pidfd_send_signal(descriptor, signal.SIGKILL)", "pass")
 """The fencing process lets the deadline pass."""
 NO_REVOCATION: Edit = (
-    "takeover",
+    "challenge",
     'return replication is not None and replication.io != "No" and look.revokes',
     "return False",
 )

@@ -9,7 +9,8 @@ import pytest
 from bastide.keeper.actions import Kill, Propose, Reclone, Start, StopReceiving, WriteRecord
 from bastide.keeper.facts import Look, Progress, Record
 from bastide.keeper.follow import ERRANT_S
-from bastide.keeper.takeover import SILENCE_S, decide
+from bastide.keeper.patience import SILENCE_S
+from bastide.keeper.takeover import decide
 from tests.unit.keeper.test_standing import LOOK, PEER, SEAT, SERVER, STREAM
 
 # db2 restarted since it stood by, and db1 is silent.

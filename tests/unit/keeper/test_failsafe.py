@@ -13,8 +13,8 @@ from bastide.keeper import failsafe as module
 from bastide.keeper import lease as lease_module
 from bastide.keeper.failsafe import OVERDUE_S, Failsafe
 from bastide.keeper.lease import Lease
+from bastide.keeper.patience import FENCE_S
 from bastide.keeper.seat import Seat, Standby
-from bastide.keeper.takeover import FENCE_S
 from tests.unit.keeper.test_lease import FakeRegister
 
 NAMED = Seat(

@@ -11,8 +11,8 @@ import pytest
 from bastide.keeper import lease as module
 from bastide.keeper.etcd import RegisterSilent
 from bastide.keeper.lease import RENEW_S, Lease
+from bastide.keeper.patience import FENCE_S, SILENCE_S
 from bastide.keeper.seat import Seat, format_seat, parse_seat
-from bastide.keeper.takeover import FENCE_S, SILENCE_S
 
 SEAT = Seat(cluster="c", epoch=1, phase="open", holder="db1", owner="db1", standby=None)
 

@@ -22,8 +22,9 @@ from bastide.keeper.actions import (
 )
 from bastide.keeper.facts import Look, Peer, Progress, Record, Replication, Server
 from bastide.keeper.follow import ERRANT_S, LEFT_OFF_S, NEAR, STRAY_S
+from bastide.keeper.patience import FENCE_S, FORGET_S, SILENCE_S, VACANT_S
 from bastide.keeper.seat import Seat, Standby
-from bastide.keeper.takeover import FENCE_S, FORGET_S, SILENCE_S, VACANT_S, decide
+from bastide.keeper.takeover import decide
 
 SEAT = Seat(
     cluster="c", epoch=3, phase="open", holder="db1", owner="db1", standby=Standby(host="db2", session="s1")
