@@ -63,9 +63,11 @@ def replace(options: Options, yes: bool, hosts: tuple[str, ...]) -> int:
     from bastide.lab.machines import remove_machine
     from bastide.project.raising import raise_lab
     from bastide.project.target import choose_target
+    from bastide.transport.ssh import hang_up
 
     project = options.project()
-    check_hosts(choose_target(project, "lab"), hosts)
+    target = choose_target(project, "lab")
+    check_hosts(target, hosts)
     if not yes:
         click.confirm(f"Throw away everything on {', '.join(hosts)}?", abort=True, err=True)
     progress = Progress(options.progress)
@@ -73,6 +75,7 @@ def replace(options: Options, yes: bool, hosts: tuple[str, ...]) -> int:
         disk_bytes = None
         with suppress(UnknownMachine):  # an interrupted `replace` removed it already
             disk_bytes = read_papers(project.lab_name, host).spec.disk_bytes
+        hang_up(target.endpoint(host))
         with progress.step(f"remove {host} and its disk"):
             remove_machine(project.lab_name, host)
         raise_lab(project, progress, now=datetime.now(UTC), disk_bytes=disk_bytes)

@@ -20,6 +20,7 @@ from bastide.project.target import Target
 from bastide.spec.failover import is_automatic
 from bastide.topology.model import Topology
 from bastide.transport.endpoint import ssh_argv
+from bastide.transport.ssh import hang_up
 
 
 class ShellFailed(Exception):
@@ -68,9 +69,7 @@ class Ground:
 
     def hang_up(self, host: str) -> None:
         """Close the kept connection, so that nobody waits on it when the host is gone."""
-        argv = ssh_argv(self.target.endpoint(host))
-        with suppress(subprocess.TimeoutExpired):
-            subprocess.run([*argv[:-1], "-O", "exit", argv[-1]], capture_output=True, timeout=5, check=False)
+        hang_up(self.target.endpoint(host))
 
     def announce(self, message: str) -> None:
         """Say it in the monitors' journals: their agents make an event of it. One that is away misses it."""

@@ -32,6 +32,13 @@ Contents = Callable[[str], "bytes | Path"]
 """Content by sha256, from memory or from a file."""
 
 
+def hang_up(endpoint: Endpoint) -> None:
+    """Close the kept connection: one to a machine that is gone is believed in for nine seconds more."""
+    argv = ssh_argv(endpoint)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run([*argv[:-1], "-O", "exit", argv[-1]], capture_output=True, timeout=5, check=False)
+
+
 class Conversation:
     """The controller's end of a conversation."""
 

@@ -136,3 +136,15 @@ def test_a_voter_that_lost_its_data_is_told_of_and_votes_again_once_it_is_let_in
         pair.do("lab", "start", "wit1")
     assert await_pair(pair, within_s=120) == standby
     pair.await_healthy()
+
+
+def test_a_new_machine_in_the_place_of_a_lost_one_stands_by_again(pair: Commands) -> None:
+    primary = await_pair(pair)
+    lost, held = other(primary), "SELECT COUNT(*) FROM ledger.ledger"
+    pair.do("lab", "replace", lost, "--yes")
+    assert pair.ask(lost, "ls /var/lib/bastide 2>/dev/null || true") == "", "it is another machine"
+    assert "bastide apply" in pair.do("db", "readmit", lost, "--yes")
+    pair.do("apply", "--yes")
+    assert await_pair(pair, within_s=120) == primary
+    assert sql(pair, lost, held) == sql(pair, primary, held)
+    pair.await_healthy()

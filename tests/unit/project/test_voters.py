@@ -39,6 +39,8 @@ class Cluster:
         self.away: set[str] = set()
         self.members = {"1": "db1", "2": "db2", "3": "wit1"}
         self.did: list[str] = []
+        self.unsteady = 0
+        """So many times etcd refuses to change its members."""
 
     def shell(self, _: Target, host: str, script: str) -> str:
         if host in self.away:
@@ -59,6 +61,9 @@ class Cluster:
         if what == "list":
             urls = {key: [f"https://voter.{name}.shop.internal:2380"] for key, name in self.members.items()}
             return {"members": [{"ID": k, "name": n, "peerURLs": urls[k]} for k, n in self.members.items()]}
+        if self.unsteady:
+            self.unsteady -= 1
+            return {"error": "etcdserver: unhealthy cluster", "code": 14}
         if what == "remove":
             self.did.append(f"{host}: remove {self.members.pop(body['ID'])}")
         else:
@@ -70,6 +75,7 @@ class Cluster:
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     found = Cluster()
+    monkeypatch.setattr(voters, "_CHOOSING_S", 0.0)
     monkeypatch.setattr(voters, "_shell", found.shell)
     return found
 
@@ -106,6 +112,28 @@ def test_whoever_the_spec_no_longer_names_makes_room(cluster: Cluster, target: T
     cluster.members["2"] = "old"
     readmit(target, "db2", lambda _: None)
     assert "db1: remove old" in cluster.did and cluster.did.index("db1: remove old") < len(cluster.did) - 2
+
+
+def test_others_that_still_choose_a_leader_are_waited_for(
+    cluster: Cluster, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host that is gone led them."""
+    monkeypatch.setattr(voters, "_CHOOSING_S", 5.0)
+    monkeypatch.setattr("bastide.project.voters.time.sleep", lambda _: cluster.well.update({"db1", "wit1"}))
+    cluster.well = set()
+    assert readmit(target, "db2", lambda _: None) == "db2 takes part in the vote again"
+
+
+def test_members_that_came_a_moment_ago_are_waited_for_and_not_for_ever(
+    cluster: Cluster, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bastide.project.voters.time.sleep", lambda _: None)
+    cluster.unsteady = 10**9
+    with pytest.raises(OrderRefused, match="unhealthy cluster"):
+        readmit(target, "db2", lambda _: None)
+    monkeypatch.setattr(voters, "_CHOOSING_S", 5.0)
+    cluster.unsteady = 3
+    assert readmit(target, "db2", lambda _: None) == "db2 takes part in the vote again"
 
 
 def test_a_new_machine_waits_for_the_apply(cluster: Cluster, target: Target) -> None:
