@@ -74,7 +74,7 @@ def observe_hosts(
 
 
 def host_status(endpoints: Mapping[str, Endpoint]) -> dict[str, dict[str, Any] | TransportError]:
-    """State of the services of every host, as `host.observe.status` gives it.
+    """State of the services of every host, as `host.observe.status` gives it, and when it said so (`seen_s`, monotonic).
 
     Over new connections: a kept one to a host that died is believed in for nine seconds more.
     """
@@ -82,7 +82,7 @@ def host_status(endpoints: Mapping[str, Endpoint]) -> dict[str, dict[str, Any] |
     def look(host: str) -> dict[str, Any]:
         with open_conversation(endpoints[host], fresh=True) as conversation:
             answer, ahead_s = timed(conversation, "status")
-            return {**answer, "clock_ahead_s": ahead_s}
+            return {**answer, "clock_ahead_s": ahead_s, "seen_s": time.monotonic()}
 
     return on_all(endpoints, look)
 

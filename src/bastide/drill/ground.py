@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,12 +16,15 @@ from dataclasses import dataclass, field
 from bastide.agent.events import DRILL_IDENTIFIER
 from bastide.drill.targets import Facts
 from bastide.project.database import DatabaseState, observe_database
-from bastide.project.health import observe_health
+from bastide.project.health import HostHealth, observe_health
 from bastide.project.target import Target
 from bastide.spec.failover import is_automatic
 from bastide.topology.model import Topology
 from bastide.transport.endpoint import ssh_argv
 from bastide.transport.ssh import hang_up
+
+FRESH_S = 10.0
+"""So long it is believed how a host was."""
 
 
 class ShellFailed(Exception):
@@ -39,6 +43,18 @@ class Look:
     facts: Facts
     ailments: tuple[str, ...]
     """Why it is not well; empty when all is."""
+    hosts: tuple[HostHealth, ...] = ()
+
+    def believed(self) -> tuple[HostHealth, ...]:
+        """Hosts that were well a moment ago. To ask everybody again and again is work, and where all hosts share a
+        computer, as in a lab, those that are to become well wait for it."""
+        oldest = time.monotonic() - FRESH_S
+        held = any(host.holds_virtual_ip for host in self.hosts)
+        return tuple(
+            host
+            for host in self.hosts
+            if host.healthy and host.seen_s >= oldest and (held or "balancer" not in host.roles)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,9 +94,10 @@ class Ground:
             with suppress(ShellFailed):
                 self.shell(host.name, line, timeout_s=10)
 
-    def look(self) -> Look:
-        """Who is what right now, and what ails: every host, every service, the database."""
-        health = observe_health(self.target)
+    def look(self, last: Look | None = None) -> Look:
+        """Who is what right now, and what ails: every host, every service, the database. After a `last` look only those
+        are asked that were unwell then, or longer than FRESH_S ago."""
+        health = observe_health(self.target, last.believed() if last is not None else ())
         state = observe_database(self.target, health.members)
         standby = None
         if state is not None:
@@ -97,7 +114,7 @@ class Ground:
         found = found or list(self._database_ailments(state))
         if self.topology.virtual_ip is not None and holder is None:
             found.append(f"no balancer holds {self.topology.virtual_ip}")
-        return Look(facts=facts, ailments=tuple(found))
+        return Look(facts=facts, ailments=tuple(found), hosts=health.hosts)
 
     def _database_ailments(self, state: DatabaseState | None) -> list[str]:
         if state is None:

@@ -43,13 +43,15 @@ def end_fault(
 
 
 def await_whole(ground: Ground, within_s: float = WHOLE_S) -> Facts:
-    """Wait until every host, service and the database are well; who is what then. Raises NotRestored."""
-    end = time.monotonic() + within_s
-    while (seen := ground.look()).ailments:
+    """Wait until every host, service and the database have been well within FRESH_S; who is what then. Raises
+    NotRestored."""
+    end, seen = time.monotonic() + within_s, ground.look()
+    while seen.ailments:
         if time.monotonic() > end:
             raise NotRestored(f"not everything is well {within_s:.0f} s later", seen.ailments[:8])
         ground.say(f"waiting: {seen.ailments[0]}")
         time.sleep(_AGAIN_S)
+        seen = ground.look(seen)
     return seen.facts
 
 

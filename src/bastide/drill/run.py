@@ -18,7 +18,7 @@ from typing import Any
 
 from bastide.drill.faults import Fault, Prepared, make_fault
 from bastide.drill.generated import expect_predicted, mutual
-from bastide.drill.ground import Ground
+from bastide.drill.ground import FRESH_S, Ground
 from bastide.drill.journal import Entry, forget_entry, write_entry
 from bastide.drill.judge import LEAST, Marks, course, judge
 from bastide.drill.load import Load, Site
@@ -32,8 +32,6 @@ from bastide.drill.works import APPLYING, SwitchOver, refuse_changes
 
 STEADY_S, AFTER_S = 2.0, 1.5
 """The load runs so long before the fault, and after everything is whole."""
-FRESH_S = 10.0
-"""So long a look at everything is believed."""
 _WARM_S, _PEEK_S = 60.0, 0.5
 
 
@@ -120,8 +118,8 @@ def _under_load(ground: Ground, scenario: Scenario, site: Site, fault: Fault, be
 
 def refuse_unwell(ground: Ground, within_s: float = 15.0) -> Facts:
     """Who is what. Raises DrillRefused unless everything is well; what is settling is given a moment."""
-    end = time.monotonic() + within_s
-    while (seen := ground.look()).ailments:
+    end, seen = time.monotonic() + within_s, ground.look()
+    while seen.ailments:
         if time.monotonic() > end:
             raise DrillRefused(
                 "the system is not well, and a drill would make it worse",
@@ -130,6 +128,7 @@ def refuse_unwell(ground: Ground, within_s: float = 15.0) -> Facts:
             )
         ground.say(f"not well yet: {seen.ailments[0]}")
         time.sleep(1.0)
+        seen = ground.look(seen)
     return seen.facts
 
 

@@ -6,7 +6,7 @@ Holds: a service is healthy when its unit runs and its product's probes hold; a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,6 +55,8 @@ class HostHealth:
     """Who went back to an older generation; empty when nobody did."""
     stale: bool = False
     """It was away while the others changed, and has yet to be brought along."""
+    seen_s: float = 0.0
+    """When it said so, by the monotonic clock; 0 where it does not answer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,10 +108,12 @@ class Health:
         }
 
 
-def observe_health(target: Target) -> Health:
-    """Ask every host, all at once."""
+def observe_health(target: Target, believed: Iterable[HostHealth] = ()) -> Health:
+    """Ask every host, all at once, but for those of which it is `believed` that they are as they were; databases say anew
+    what they are."""
     topology = resolve_topology(target.spec)
-    answers = host_status(target.endpoints)
+    known = {host.name: host for host in believed}
+    answers = host_status({name: way for name, way in target.endpoints.items() if name not in known})
     silent = frozenset(host for host, answer in answers.items() if isinstance(answer, TransportError))
     members = database_members(target, topology, silent=silent)
     missed = read_stale(target.state)
@@ -122,7 +126,8 @@ def observe_health(target: Target) -> Health:
         ca=str(target.ca),
         virtual_ip=str(topology.virtual_ip or ""),
         hosts=tuple(
-            _with_stale(_host(topology, name, answers[name], members.get(name)), missed.get(name))
+            known.get(name)
+            or _with_stale(_host(topology, name, answers[name], members.get(name)), missed.get(name))
             for name in topology.hosts
         ),
         members={host.name: members.get(host.name) for host in topology.tier("database")},
@@ -167,6 +172,7 @@ def _host(
         on_purpose=answer.get("on_purpose", ""),
         holds=str(topology.virtual_ip) in answer["addresses"],
         database=database,
+        seen_s=answer["seen_s"],
     )
 
 
@@ -179,6 +185,7 @@ def _assembled(
     generation: str = "",
     number: int = 0,
     on_purpose: str = "",
+    seen_s: float = 0.0,
     holds: bool = False,
     database: str = "",
 ) -> HostHealth:
@@ -195,6 +202,7 @@ def _assembled(
         services=services,
         number=number,
         on_purpose=on_purpose,
+        seen_s=seen_s,
     )
 
 

@@ -120,3 +120,11 @@ def test_status_calls_it_unwell(
     assert (found["web1"].reason, found["web1"].healthy) == (reason, not reason)
     assert found["lb1"].healthy
     assert health.healthy is (not reason)
+
+
+def test_who_is_believed_is_not_asked(target: Target, desired: Desired, monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, {name: seen_well(desired, name) for name in desired.bundles}, {})
+    first = observe_health(target)
+    answering(monkeypatch, {"lb1": {**seen_well(desired, "lb1"), "failed_units": ["x.service"]}}, {})
+    health = observe_health(target, [host for host in first.hosts if host.name == "web1"])
+    assert [host.reason for host in health.hosts] == ["failed: x.service", ""], "lb1 anew, web1 as it was"
