@@ -20,7 +20,7 @@ from bastide.project.health import HostHealth, observe_health
 from bastide.project.target import Target
 from bastide.spec.failover import is_automatic
 from bastide.topology.model import Topology
-from bastide.transport.endpoint import ssh_argv
+from bastide.transport.endpoint import root_argv
 from bastide.transport.ssh import hang_up
 
 FRESH_S = 10.0
@@ -69,11 +69,9 @@ class Ground:
 
     def shell(self, host: str, script: str, *, timeout_s: float = 60.0) -> str:
         """What a script printed, run as root."""
-        endpoint = self.target.endpoint(host)
-        command = shlex.join(["sh", "-e"] if endpoint.user == "root" else ["sudo", "-n", "sh", "-e"])
         try:
             done = subprocess.run(
-                [*ssh_argv(endpoint, fresh=True), command],
+                root_argv(self.target.endpoint(host), ["sh", "-e"], fresh=True),
                 input=script, capture_output=True, text=True, timeout=timeout_s, check=False, start_new_session=True,
             )  # fmt: skip
         except subprocess.TimeoutExpired as late:

@@ -16,7 +16,7 @@ from bastide.project.members import Members, database_members, find_primary
 from bastide.project.target import Target
 from bastide.spec.failover import is_automatic
 from bastide.topology.resolve import resolve_topology
-from bastide.transport.endpoint import ssh_argv
+from bastide.transport.endpoint import root_argv
 
 _PATIENCE_S = 60
 
@@ -127,12 +127,10 @@ def _member(host: str, answers: Members, primary: str | None, standby: str | Non
 
 def give_order(target: Target, host: str, order: str) -> str:
     """Have one keeper do something; what came of it. Raises OrderRefused."""
-    endpoint = target.endpoint(host)
-    sudo = "" if endpoint.user == "root" else "sudo -n "
-    line = f"{sudo}/usr/bin/python3 -I {paths.KEEPER_PROGRAM} ctl {paths.CONTROL_SOCKET} {order}"
+    command = ["/usr/bin/python3", "-I", paths.KEEPER_PROGRAM, "ctl", paths.CONTROL_SOCKET, order]
     try:
         done = subprocess.run(
-            [*ssh_argv(endpoint), line],
+            root_argv(target.endpoint(host), command),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -5,7 +5,6 @@ In: a Target and what the user asked for. Out: lines, each with its host, in ord
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 
 from bastide.project.target import Target
 from bastide.topology.resolve import resolve_topology
-from bastide.transport.endpoint import ssh_argv
+from bastide.transport.endpoint import root_argv
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,11 +72,8 @@ def follow_logs(
 
     threads = []
     for host, units in sources.items():
-        endpoint = target.endpoint(host)
-        sudo = [] if endpoint.user == "root" else ["sudo", "-n"]
-        argv = [*ssh_argv(endpoint), shlex.join([*sudo, *query.argv(units)])]
         child = subprocess.Popen(
-            argv,
+            root_argv(target.endpoint(host), query.argv(units)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

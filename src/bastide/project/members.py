@@ -14,9 +14,9 @@ from typing import Any
 
 from bastide.project.target import Target
 from bastide.topology.model import Topology
-from bastide.transport.endpoint import Endpoint, ssh_argv
+from bastide.transport.endpoint import Endpoint, root_argv
 
-_ASK = "curl --silent --max-time 3 --unix-socket /run/keeper/status.sock http://keeper/status"
+_ASK = ["curl", "--silent", "--max-time", "3", "--unix-socket", "/run/keeper/status.sock", "http://keeper/status"]
 
 Members = Mapping[str, Mapping[str, Any] | None]
 
@@ -41,10 +41,9 @@ def find_primary(members: Members) -> str | None:
 
 
 def _ask(endpoint: Endpoint) -> Mapping[str, Any] | None:
-    sudo = "" if endpoint.user == "root" else "sudo -n "
     try:
         done = subprocess.run(
-            [*ssh_argv(endpoint), sudo + _ASK],
+            root_argv(endpoint, _ASK),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=15,

@@ -9,7 +9,6 @@ that answers counts.
 from __future__ import annotations
 
 import json
-import shlex
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from typing import Any
 
 from bastide.products.hub.view import PROGRAM, SETTINGS
 from bastide.project.target import Target
-from bastide.transport.endpoint import Endpoint, ssh_argv
+from bastide.transport.endpoint import Endpoint, root_argv
 
 TIMEOUT_S = 30.0
 REFUSED = 3
@@ -119,5 +118,4 @@ def watch_hub(target: Target) -> Iterator[dict[str, Any]]:
 
 
 def _argv(endpoint: Endpoint, verb: str, words: Sequence[str]) -> list[str]:
-    command = ["/usr/bin/python3", "-I", PROGRAM, verb, SETTINGS, *words]
-    return [*ssh_argv(endpoint), shlex.join(command if endpoint.user == "root" else ["sudo", "-n", *command])]
+    return root_argv(endpoint, ["/usr/bin/python3", "-I", PROGRAM, verb, SETTINGS, *words])

@@ -7,7 +7,6 @@ walls dropped meanwhile of our probes is attributed to it, and is not taken for 
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,7 +17,7 @@ from bastide.products.context import HostContext
 from bastide.products.nftables.render import ruleset_text
 from bastide.project.target import Target
 from bastide.topology.resolve import resolve_topology
-from bastide.transport.endpoint import ssh_argv
+from bastide.transport.endpoint import root_argv
 from bastide.verify.claims import Check
 from bastide.verify.run import families_of, run_side_by_side
 from bastide.verify.scene import Scene
@@ -61,13 +60,11 @@ def _announced(scene: Scene, what: str) -> Iterator[None]:
 
 def _write_everywhere(scene: Scene, message: str) -> None:
     def write(name: str) -> None:
-        endpoint = scene.endpoint(name)
-        line = shlex.join(["logger", "-t", VERIFY_IDENTIFIER, "-p", "daemon.notice", message])
-        sudo = "" if endpoint.user == "root" else "sudo -n "
+        line = ["logger", "-t", VERIFY_IDENTIFIER, "-p", "daemon.notice", message]
         # A host that does not answer is named by the checks themselves.
         with suppress(subprocess.TimeoutExpired):
             subprocess.run(
-                [*ssh_argv(endpoint), sudo + line],
+                root_argv(scene.endpoint(name), line),
                 stdin=subprocess.DEVNULL, capture_output=True, timeout=_ANNOUNCE_S, check=False,
             )  # fmt: skip
 

@@ -21,7 +21,7 @@ from bastide.project.database import OrderRefused
 from bastide.project.target import Target
 from bastide.topology.flows import ETCD_CLIENT, ETCD_PEER
 from bastide.topology.resolve import resolve_topology
-from bastide.transport.endpoint import ssh_argv
+from bastide.transport.endpoint import root_argv
 
 _PATIENCE_S = 120
 _SSH_FAILED = 255
@@ -123,9 +123,8 @@ def _ask(target: Target, member: Member, path: str, body: dict[str, Any]) -> dic
 
 def _shell(target: Target, host: str, script: str) -> str:
     """What a script printed there, as root. Raises OrderRefused where it failed."""
-    endpoint = target.endpoint(host)
     # Fresh: whoever is let in again was away, and a kept connection to a machine that is gone is believed in for seconds.
-    argv = [*ssh_argv(endpoint, fresh=True), f"{'' if endpoint.user == 'root' else 'sudo -n '}sh -s"]
+    argv = root_argv(target.endpoint(host), ["sh"], fresh=True)
     try:
         done = subprocess.run(
             argv, input=script, capture_output=True, text=True, timeout=_PATIENCE_S, check=False

@@ -10,7 +10,7 @@ import os
 import shlex
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,12 @@ def ssh_argv(
         settings += ["-o", f"ProxyCommand={_through(endpoint.jump, endpoint)}"]
     terminal = ["-t"] if tty else ["-T"]
     return ["ssh", *terminal, *settings, "-p", str(endpoint.port), "-l", endpoint.user, endpoint.address]
+
+
+def root_argv(endpoint: Endpoint, command: Sequence[str], *, fresh: bool = False) -> list[str]:
+    """`ssh …` that runs a command there as root."""
+    words = command if endpoint.user == "root" else ["sudo", "-n", *command]
+    return [*ssh_argv(endpoint, fresh=fresh), shlex.join(words)]
 
 
 def _through(jump: Endpoint, target: Endpoint) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import shlex
 import subprocess
 import tempfile
 import threading
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import bastide.prober
-from bastide.transport.endpoint import Endpoint, ssh_argv
+from bastide.transport.endpoint import Endpoint, root_argv
 
 _LOADER = """\
 import os, sys
@@ -58,12 +57,11 @@ class Prober:
         """Whether it can be asked no more."""
         program = prober_program()
         command = ["python3", "-I", "-S", "-c", _LOADER, str(len(program))]
-        line = shlex.join(command if endpoint.user == "root" else ["sudo", "-n", *command])
         # A file, not a pipe: the kept connection inherits standard error and would hold a pipe open for ever.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the prober
         # A session of its own: Ctrl-C is for us to handle.
         self._process = subprocess.Popen(
-            [*ssh_argv(endpoint), line],
+            root_argv(endpoint, command),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, start_new_session=True,
         )  # fmt: skip
         self._write(program)

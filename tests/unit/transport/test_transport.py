@@ -8,12 +8,13 @@ import os
 import stat
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import bastide.host
-from bastide.transport.endpoint import Endpoint, control_path, ssh_argv
+from bastide.transport.endpoint import Endpoint, control_path, root_argv, ssh_argv
 from bastide.transport.errors import HostFailed, HostUnreachable
 from bastide.transport.ssh import open_conversation
 from bastide.transport.zipapp import host_program
@@ -103,3 +104,8 @@ def test_conversation_that_breaks_off_says_so(ssh: Path) -> None:
         conversation.request("status")
     assert error.value.code == "lost"
     assert error.value.lines == ("dying",)
+
+
+def test_as_root_is_by_sudo_only_where_another_logs_in() -> None:
+    assert root_argv(replace(WEB1, user="root"), ["logger", "a b"])[-1] == "logger 'a b'"
+    assert root_argv(replace(WEB1, user="deploy"), ["logger", "a b"])[-1] == "sudo -n logger 'a b'"
