@@ -22,6 +22,7 @@ from bastide.apply.events import BatchBegan, LeftBehind, Observed, OnEvent
 from bastide.apply.expected import fingerprint, world_moved
 from bastide.apply.journal import append_journal
 from bastide.apply.lease import TTL_S, Leases
+from bastide.apply.newcomers import refuse_newcomers
 from bastide.apply.numbering import agree_on_number
 from bastide.apply.observe import observe_host
 from bastide.apply.result import ApplyResult, HostResult
@@ -30,7 +31,8 @@ from bastide.bundle.model import HostBundle
 from bastide.plan.cost import derive_reloads
 from bastide.plan.diff import diff_host
 from bastide.plan.facts import HostFacts
-from bastide.plan.grants import DATA_MARKS, decide_grants
+from bastide.plan.grants import decide_grants
+from bastide.plan.marks import marks_of
 from bastide.plan.steps import HostPlan
 from bastide.plan.wire import speaks_anew
 from bastide.policy.redundancy import derive_needed
@@ -130,7 +132,7 @@ class _Run:
         for host, bundle in self.work.bundles.items():
             self.work.results[host] = HostResult(host=host, outcome="not_reached", digest="")
             assert bundle.host == host, f"the bundle of {bundle.host} is named {host}"
-        if not self._preflight():
+        if not self._preflight() or not self._one_voter_at_a_time():
             return
         changing = frozenset(host for host, plan in self.plans.items() if plan.changes)
         for host in self.plans.keys() - changing:
@@ -157,6 +159,13 @@ class _Run:
             self.work.set(host, outcome="stale")
             self.work.tell(LeftBehind(host=host, message=self.work.results[host].message))
         return True
+
+    def _one_voter_at_a_time(self) -> bool:
+        """Whether voters that never voted are too few to agree without the others."""
+        refused = refuse_newcomers(self.topology, self.facts)
+        for failed in refused:
+            self.work.fail("observe", failed.host, failed)
+        return not refused
 
     def _as_planned(self) -> bool:
         """Whether every host is as a saved plan has it; True without one."""
@@ -190,8 +199,7 @@ class _Run:
         endpoint = self.work.endpoints[host]
         conversation = self.early.take(endpoint) if self.early else open_conversation(endpoint)
         self.work.conversations[host] = conversation
-        marks = DATA_MARKS if "database" in self.topology.hosts[host].roles else ()
-        facts = observe_host(conversation, self.work.bundles[host], marks)
+        facts = observe_host(conversation, self.work.bundles[host], marks_of(self.topology, host))
         plan = diff_host(self.work.bundles[host], facts)
         if plan.changes and self.settings.operation == "apply":
             refuse_wrong_clock(host, facts.clock_ahead_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -84,8 +85,6 @@ _order("resume", "Automatic failover again.", "")
 @click.argument("host", metavar="HOST")
 def abandon(options: Options, typed: str | None, host: str) -> int:
     """Go on without a primary that is lost for ever. Acknowledged writes that only it has are lost with it."""
-    import sys
-
     from bastide.project.database import OrderRefused, give_order
 
     target, state = options.chosen_target(), _observed(options)
@@ -115,7 +114,7 @@ def abandon(options: Options, typed: str | None, host: str) -> int:
 @click.argument("host", metavar="HOST")
 def readmit_voter(options: Options, yes: bool, host: str) -> int:
     """Let a voter take part again whose etcd lost its data, or that is a new machine."""
-    from bastide.project.voters import readmit
+    from bastide.project.readmit import readmit
 
     target, state = options.chosen_target(), _observed(options)
     _refuse_manual(state)
@@ -123,6 +122,39 @@ def readmit_voter(options: Options, yes: bool, host: str) -> int:
         question = f"Put aside what etcd has on {host}, and let it join the voters anew?"
         click.confirm(question, abort=True, err=True)
     click.echo(readmit(target, host, lambda words: click.echo(f"  {words}", err=True)))
+    return 0
+
+
+@command.command("force-quorum")
+@with_options
+@click.option("--confirm", "typed", metavar="HOST", help="The host's name once more, where nobody can be asked.")
+@click.argument("host", metavar="HOST")
+def force_quorum_on(options: Options, typed: str | None, host: str) -> int:
+    """Most voters are lost for ever: let one that is left decide alone, until `readmit` lets others in."""
+    from bastide.project.database import OrderRefused
+    from bastide.project.quorum import force_quorum, survey
+
+    target, state = options.chosen_target(), _observed(options)
+    _refuse_manual(state)
+    left = survey(target, host)
+    if typed is None and sys.stdin.isatty():
+        click.echo(
+            f"{left.describe()}. {host} goes on with what it knows of the vote. Should another of them still run, with "
+            "others that can reach it and cannot reach this one, there would be two databases that take writes.",
+            err=True,
+        )
+        typed = click.prompt(
+            f"Type {host} if the others are lost for ever", default="", show_default=False, err=True
+        )
+    if typed != host:
+        raise OrderRefused(
+            f"nothing was changed: the name was not given ({left.describe()})",
+            f"bastide db force-quorum {host} --confirm {host}",
+        )
+    click.echo(force_quorum(target, host))
+    click.echo(
+        "Next: bastide db status; then, for each new machine: bastide db readmit HOST; bastide apply --only HOST"
+    )
     return 0
 
 

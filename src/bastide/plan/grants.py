@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bastide.plan.facts import HostFacts
-from bastide.products.mariadb import paths
+from bastide.plan.marks import DATA_MARKS
 from bastide.topology.model import Topology
 
 DATABASE_INITIALISE = "database-initialise"
-DATA_MARKS = (paths.RECORD, paths.DATA)
-"""Either of these means data; `observe` is asked for both on every database host."""
 
 
 def decide_grants(topology: Topology, facts: Mapping[str, HostFacts]) -> Mapping[str, tuple[str, ...]]:

@@ -14,6 +14,9 @@ from bastide.apply.expected import fingerprint
 from bastide.apply.observe import fetch_old_contents, observe_host, on_all
 from bastide.plan.cost import derive_costs, derive_reloads
 from bastide.plan.diff import diff_host
+from bastide.plan.facts import HostFacts
+from bastide.plan.marks import marks_of
+from bastide.plan.newcomers import find_newcomers, newcomers_words
 from bastide.plan.steps import HostPlan
 from bastide.plan.text import PlanView
 from bastide.plan.wire import speaks_anew
@@ -44,6 +47,8 @@ class PlannedChanges:
     """Hosts that are in the spec no longer, each with what to do about it."""
     wrong_clocks: tuple[str, ...]
     """Hosts whose clock is wrong, each with how far."""
+    newcomers: str = ""
+    """Voters that would outvote those that have voted; empty where there are none."""
     unreachable: tuple[TransportError, ...]
 
     def view(self, target: Target, desired: Desired, *, full: bool = False) -> PlanView:
@@ -52,9 +57,8 @@ class PlannedChanges:
             self.plans, desired.topology, self.old, self.primary,
             holder=self.holder, batch=target.spec.rollout.batch,
         )  # fmt: skip
-        return replace(
-            view, bundles=desired.bundles, notes=[*view.notes, *self.left, *self.wrong_clocks], full=full
-        )
+        told = [*self.left, *self.wrong_clocks, *([self.newcomers] if self.newcomers else [])]
+        return replace(view, bundles=desired.bundles, notes=[*view.notes, *told], full=full)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +68,7 @@ class _Seen:
     fingerprint: str
     holds: bool
     wrong_clock: str
+    facts: HostFacts
 
 
 def plan_target(target: Target, desired: Desired, only: frozenset[str]) -> PlannedChanges:
@@ -71,7 +76,7 @@ def plan_target(target: Target, desired: Desired, only: frozenset[str]) -> Plann
 
     def look(host: str) -> _Seen:
         with open_conversation(target.endpoint(host)) as conversation:
-            facts = observe_host(conversation, desired.bundles[host])
+            facts = observe_host(conversation, desired.bundles[host], marks_of(desired.topology, host))
             plan = diff_host(desired.bundles[host], facts)
             holds = False
             if plan.changes and "balancer" in desired.topology.hosts[host].roles:
@@ -79,7 +84,7 @@ def plan_target(target: Target, desired: Desired, only: frozenset[str]) -> Plann
                 holds = str(desired.topology.virtual_ip) in addresses
             return _Seen(
                 plan=plan, old=fetch_old_contents(conversation, plan), fingerprint=fingerprint(facts, plan), holds=holds,
-                wrong_clock=wrong_clock(facts.clock_ahead_s),
+                wrong_clock=wrong_clock(facts.clock_ahead_s), facts=facts,
             )  # fmt: skip
 
     with ThreadPoolExecutor(max_workers=1) as pool:
@@ -87,6 +92,7 @@ def plan_target(target: Target, desired: Desired, only: frozenset[str]) -> Plann
         found = on_all([host for host in desired.bundles if not only or host in only], look)
         primary = find_primary(asked.result())
     seen = {host: answer for host, answer in found.items() if not isinstance(answer, TransportError)}
+    new = find_newcomers(desired.topology, {host: one.facts for host, one in seen.items()})
     return PlannedChanges(
         plans=tuple(one.plan for one in seen.values()),
         old={host: one.old for host, one in seen.items()},
@@ -99,6 +105,7 @@ def plan_target(target: Target, desired: Desired, only: frozenset[str]) -> Plann
             for host, one in seen.items()
             if one.wrong_clock
         ),
+        newcomers=f"{newcomers_words(new, desired.topology)}; an apply refuses that" if new else "",
         unreachable=tuple(answer for answer in found.values() if isinstance(answer, TransportError)),
     )
 

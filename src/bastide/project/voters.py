@@ -1,9 +1,7 @@
-"""Voters: one whose etcd lost its data, or that is a new machine, takes part again.
+"""Voters as whoever changes them sees them: who takes part, and what etcd on one of them says.
 
-In: a Target and a host. Out: what came of it. Raises OrderRefused.
-Holds: most voters must agree throughout, without that host; its old part is removed before it joins as a new one, for a
-member that forgot what it voted must never vote again. Whatever etcd had there is kept aside. Interrupted anywhere, the
-same command finishes it.
+In: a Target. Out: answers. Raises OrderRefused, with what to do.
+Holds: questions go over new connections, as root, to the voter's own etcd with its own certificate.
 """
 
 from __future__ import annotations
@@ -12,14 +10,14 @@ import json
 import shlex
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from bastide.products.etcd.render import health_argv
-from bastide.products.etcd.view import DATA, FOLDER, JOINING, Member, derive_members
+from bastide.products.etcd.view import FOLDER, Member, derive_members
 from bastide.project.database import OrderRefused
 from bastide.project.target import Target
-from bastide.topology.flows import ETCD_CLIENT, ETCD_PEER
+from bastide.topology.flows import ETCD_CLIENT
 from bastide.topology.resolve import resolve_topology
 from bastide.transport.endpoint import root_argv
 
@@ -29,79 +27,41 @@ _CHOOSING_S = 15.0
 """Until a majority is missed: to choose a leader takes etcd 1 to 2 s; and it changes its members only once those that there
 are have heard of each other for five."""
 _NOT_YET = ("unhealthy cluster", "no leader", "leader changed")
-_PUT_ASIDE = f"""set -eu
-systemctl stop etcd.service 2>/dev/null || true
-if [ -e {DATA}/member.etcd ]; then rm -rf {DATA}/lost.etcd; mv {DATA}/member.etcd {DATA}/lost.etcd; fi
-rm -f {JOINING}
-"""
-_JOIN = f"""set -eu
-# Not before its old part is gone from the vote: with this word, and no data, it would take that part again.
-echo STATE=existing >{JOINING}
-# Nothing of ours is there yet, or something older: the apply starts it.
-systemctl cat etcd.service 2>/dev/null | grep -q {JOINING} || {{ echo absent; exit 0; }}
-trap 'rm -f {JOINING}' EXIT
-systemctl reset-failed etcd.service 2>/dev/null || true
-systemctl start etcd.service
-for i in $(seq 120); do
-    if said=$(%s); then echo joined; exit 0; fi
-    sleep 0.5
-done
-echo "$said" >&2
-exit 1
-"""
 
 
-def readmit(target: Target, host: str, tell: Callable[[str], None]) -> str:
-    """Have a voter join anew; the outcome in words. `tell` hears what is being done."""
+def voters_of(target: Target, host: str) -> Mapping[str, Member]:
+    """Every voter by host, of which `host` must be one. Raises OrderRefused."""
     members = {member.host: member for member in derive_members(resolve_topology(target.spec))}
     if host not in members:
         names = ", ".join(members) or "none: only automatic failover has voters"
         raise OrderRefused(f"{host} is no voter; there are: {names}", "bastide db status")
-    if _takes_part(target, host):
-        raise OrderRefused(f"{host}'s etcd takes part in the vote: there is nothing to mend", "bastide status")
-    others = _others(target, host, members)
-    if len(others) <= len(members) // 2:
-        raise OrderRefused(
-            f"only {len(others)} of {len(members)} voters take part: most must, for somebody to be let in",
-            "start the others; bastide status",
-        )
-    asked = members[others[0]]
-    tell(f"putting aside what etcd has on {host}")
-    _shell(target, host, _PUT_ASIDE)
-    urls = {f"https://{member.name}:{ETCD_PEER}": member.host for member in members.values()}
-    for known in _ask(target, asked, "member/list", {})["members"]:
-        who = next((urls[url] for url in known["peerURLs"] if url in urls), None)
-        if who in (host, None):
-            # None: the spec names it no more, and whoever joins must find those that the spec names.
-            tell(f"{asked.host} removes {known.get('name') or known['peerURLs'][0]} from the voters")
-            _ask(target, asked, "member/remove", {"ID": known["ID"]})
-    tell(f"{asked.host} adds {host} to them")
-    _ask(target, asked, "member/add", {"peerURLs": [next(url for url, name in urls.items() if name == host)]})
-    if _shell(target, host, _JOIN % shlex.join(health_argv(host))).strip() == "absent":
-        return f"{host} may join: bastide apply brings what it needs"
-    return f"{host} takes part in the vote again"
+    return members
 
 
-def _others(target: Target, host: str, members: Iterable[str]) -> list[str]:
-    """Who takes part without that host. Where it led the vote until a moment ago, they choose another first."""
-    names = list(members)
+def await_others(
+    target: Target, host: str, members: Mapping[str, Member]
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """Who takes part without that host, and whom etcd counts as members; nobody, where nobody can be asked. Where it led
+    the vote until a moment ago, the others choose another first."""
     end = time.monotonic() + _CHOOSING_S
     while True:
-        found = [name for name in names if name != host and _takes_part(target, name)]
-        if len(found) > len(names) // 2 or time.monotonic() > end:
-            return found
+        found = [name for name in members if name != host and takes_part(target, name)]
+        known = ask_member(target, members[found[0]], "member/list", {})["members"] if found else []
+        if (found and len(found) > len(known) // 2) or time.monotonic() > end:
+            return found, known
         time.sleep(0.5)
 
 
-def _takes_part(target: Target, host: str) -> bool:
+def takes_part(target: Target, host: str) -> bool:
+    """Whether it agrees with most voters right now."""
     try:
-        _shell(target, host, shlex.join(health_argv(host)))
+        run_script(target, host, shlex.join(health_argv(host)))
     except OrderRefused:
         return False
     return True
 
 
-def _ask(target: Target, member: Member, path: str, body: dict[str, Any]) -> dict[str, Any]:
+def ask_member(target: Target, member: Member, path: str, body: dict[str, Any]) -> dict[str, Any]:
     """A question to etcd on a voter, as that voter's own client. Raises OrderRefused."""
     url = f"https://{member.name}:{ETCD_CLIENT}/v3/cluster/{path}"
     tls = f"--cacert {FOLDER}/tls/root.pem --cert {FOLDER}/tls/certificate.pem --key {FOLDER}/tls/key.pem"
@@ -109,7 +69,7 @@ def _ask(target: Target, member: Member, path: str, body: dict[str, Any]) -> dic
     script = f"curl --silent --show-error --max-time 10 {tls} --resolve {resolve} -d {shlex.quote(json.dumps(body))} {url}"
     end = time.monotonic() + _CHOOSING_S
     while True:
-        said = _shell(target, member.host, script)
+        said = run_script(target, member.host, script)
         try:
             answer = json.loads(said)
         except ValueError:
@@ -121,7 +81,7 @@ def _ask(target: Target, member: Member, path: str, body: dict[str, Any]) -> dic
         time.sleep(0.5)
 
 
-def _shell(target: Target, host: str, script: str) -> str:
+def run_script(target: Target, host: str, script: str) -> str:
     """What a script printed there, as root. Raises OrderRefused where it failed."""
     # Fresh: whoever is let in again was away, and a kept connection to a machine that is gone is believed in for seconds.
     argv = root_argv(target.endpoint(host), ["sh"], fresh=True)

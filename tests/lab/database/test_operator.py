@@ -148,3 +148,35 @@ def test_a_new_machine_in_the_place_of_a_lost_one_stands_by_again(pair: Commands
     assert await_pair(pair, within_s=120) == primary
     assert sql(pair, lost, held) == sql(pair, primary, held)
     pair.await_healthy()
+
+
+def test_where_most_voters_are_lost_for_ever_one_goes_on_and_lets_new_machines_in(pair: Commands) -> None:
+    primary = await_pair(pair)
+    lost, held = other(primary), "SELECT COUNT(*) FROM ledger.ledger"
+    before = sql(pair, primary, held)
+    pair.do("lab", "replace", lost, "wit1", "--yes")
+    refused = pair.run("apply", "--yes", timeout_s=300)
+    assert refused.returncode == 1 and "bastide db force-quorum" in refused.stderr.replace("\n", " "), (
+        refused.stderr
+    )
+    assert "force-quorum" in pair.run("db", "readmit", lost, "--yes").stderr.replace("\n", " ")
+    unnamed = pair.run("db", "force-quorum", primary)
+    assert unnamed.returncode == 1 and "nothing was changed" in unnamed.stderr, unnamed.stderr
+    pair.do("db", "force-quorum", primary, "--confirm", primary)
+    await_takeover(pair, primary)
+    again = pair.run("db", "force-quorum", primary, "--confirm", primary)
+    assert again.returncode == 1 and "most voters agree" in again.stderr, again.stderr
+    for host in (lost, "wit1"):
+        assert "bastide apply" in pair.do("db", "readmit", host, "--yes")
+        pair.do("apply", "--only", host, "--yes", timeout_s=300)
+    assert await_pair(pair, within_s=120) == primary
+    assert before == sql(pair, lost, held) == sql(pair, primary, held)
+    pair.await_healthy()
+    pair.do("lab", "kill", "wit1")
+    try:
+        pair.do("db", "switchover")  # two of three: it takes the new machine's vote
+        await_takeover(pair, lost)
+    finally:
+        pair.do("lab", "start", "wit1")
+    assert await_pair(pair, within_s=120) == lost
+    pair.await_healthy()

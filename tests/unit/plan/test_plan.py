@@ -13,7 +13,8 @@ from bastide.host.decide import UnitState, unit_stamp
 from bastide.host.manifest import empty_manifest
 from bastide.plan.diff import diff_host
 from bastide.plan.facts import HostFacts, read_facts
-from bastide.plan.grants import DATA_MARKS, decide_grants
+from bastide.plan.grants import decide_grants
+from bastide.plan.marks import DATA_MARKS
 from bastide.plan.text import PlanView, format_plan, plan_json
 from bastide.plan.words import describe_step
 from bastide.products.fragment import File, Fragment, Unit

@@ -32,7 +32,8 @@ def derive_rules(spec: Spec, topology: Topology) -> tuple[Group, ...]:
                     severity="page",
                     summary="Only {{ $value }} of "
                     f"{voters} voters agree on a leader: the primary database is fenced",
-                    look="journal of etcd on each voter, and the network between them",
+                    look="journal of etcd on each voter, and the network between them; where most are lost for ever, "
+                    "`bastide db force-quorum`",
                     anchor="database",
                 ),
                 Alert(

@@ -20,8 +20,11 @@ USER = "etcd"
 METRICS = f"http://127.0.0.1:{LOCAL_ETCD}"
 FORMED = f"{DATA}/formed"
 """There while this member knows of a leader, or once did."""
+MEMBER = f"{DATA}/member.etcd"
+"""What etcd keeps: its votes, and the register."""
 JOINING = "/run/bastide-etcd-joining"
-"""There while a member that begins anew joins those that there are, which know of it (`bastide db readmit`)."""
+"""There while a member that begins anew joins those that there are, which know of it (`bastide db readmit`), or goes on
+alone (`bastide db force-quorum`): variables of the unit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +52,8 @@ class EtcdView:
     client_port: int
     peer_port: int
     metrics: str
+    founders: str
+    """Those that found the register, as etcd wants it."""
     members: tuple[Member, ...]
     allowed: str
     """Name that every certificate of a voter carries."""
@@ -71,6 +76,7 @@ def derive_view(context: HostContext, sandbox: tuple[str, ...]) -> EtcdView:
         client_port=ETCD_CLIENT,
         peer_port=ETCD_PEER,
         metrics=METRICS,
+        founders=",".join(f"{member.host}={peer_url(member)}" for member in derive_members(topology)),
         members=derive_members(topology),
         allowed=Identity(role=VOTER, host="").tier_dns_name(domain),
         sandbox=sandbox,
@@ -87,3 +93,8 @@ def derive_members(topology: Topology) -> tuple[Member, ...]:
         )
         for host in topology.tier("voter")
     )
+
+
+def peer_url(member: Member) -> str:
+    """Where the others reach it, by which etcd knows it."""
+    return f"https://{member.name}:{ETCD_PEER}"

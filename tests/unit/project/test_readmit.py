@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from bastide.products.etcd.view import JOINING
+from bastide.project import readmit as letting_in
 from bastide.project import voters
 from bastide.project.database import OrderRefused
 from bastide.project.opening import open_project
+from bastide.project.readmit import readmit
 from bastide.project.target import Target
-from bastide.project.voters import readmit
 from bastide.transport.endpoint import Endpoint
 
 SPEC = """\
@@ -39,6 +40,8 @@ class Cluster:
         self.away: set[str] = set()
         self.members = {"1": "db1", "2": "db2", "3": "wit1"}
         self.did: list[str] = []
+        self.joins = ""
+        """What the one that joined was told."""
         self.unsteady = 0
         """So many times etcd refuses to change its members."""
 
@@ -51,6 +54,7 @@ class Cluster:
             return json.dumps(self.answer(host, asked[2], json.loads(asked[1])))
         elif "systemctl start" in script:
             self.did.append(f"{host}: join")
+            self.joins = script
             self.well.add(host)
             return "absent\n" if host in self.absent else "joined\n"
         elif host not in self.well:
@@ -68,7 +72,7 @@ class Cluster:
             self.did.append(f"{host}: remove {self.members.pop(body['ID'])}")
         else:
             self.did.append(f"{host}: add {body['peerURLs'][0]}")
-            self.members["4"] = "db2"
+            self.members[str(len(self.members) + 4)] = body["peerURLs"][0].split(".")[1]
         return {"header": {}}
 
 
@@ -76,7 +80,8 @@ class Cluster:
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     found = Cluster()
     monkeypatch.setattr(voters, "_CHOOSING_S", 0.0)
-    monkeypatch.setattr(voters, "_shell", found.shell)
+    for module in (voters, letting_in):
+        monkeypatch.setattr(module, "run_script", found.shell)
     return found
 
 
@@ -136,6 +141,16 @@ def test_members_that_came_a_moment_ago_are_waited_for_and_not_for_ever(
     assert readmit(target, "db2", lambda _: None) == "db2 takes part in the vote again"
 
 
+def test_one_that_was_left_alone_lets_in_one_after_the_other(cluster: Cluster, target: Target) -> None:
+    """After `force-quorum`: whoever joins must know those that there are, and no more."""
+    cluster.members, cluster.well = {"1": "db1"}, {"db1"}
+    readmit(target, "db2", lambda _: None)
+    urls = "db1=https://voter.db1.shop.internal:2380,db2=https://voter.db2.shop.internal:2380"
+    assert cluster.did[-1] == "db2: join" and f"MEMBERS=%s\\n' {urls} >" in cluster.joins
+    readmit(target, "wit1", lambda _: None)
+    assert f"{urls},wit1=https://voter.wit1.shop.internal:2380 >" in cluster.joins
+
+
 def test_a_new_machine_waits_for_the_apply(cluster: Cluster, target: Target) -> None:
     cluster.absent = {"db2"}
     assert "bastide apply" in readmit(target, "db2", lambda _: None)
@@ -148,6 +163,7 @@ def test_a_new_machine_waits_for_the_apply(cluster: Cluster, target: Target) -> 
         ("db1", {"db1", "wit1"}, set(), "takes part"),
         ("db2", {"db1"}, set(), "only 1 of 3 voters"),
         ("db2", {"db1", "wit1"}, {"wit1"}, "only 1 of 3 voters"),
+        ("db2", set(), set(), "only 0 of 3 voters"),
         ("db2", {"db1", "wit1"}, {"db2"}, "db2 does not answer"),
     ],
 )
@@ -169,10 +185,12 @@ def test_it_joins_only_by_a_unit_that_knows_how(
         seen.append(script)
         return cluster.shell(target, host, script)
 
-    monkeypatch.setattr(voters, "_shell", shell)
+    for module in (voters, letting_in):
+        monkeypatch.setattr(module, "run_script", shell)
     readmit(target, "db2", lambda _: None)
     unit = (Path(voters.__file__).parents[1] / "products/etcd/etcd.service.j2").read_text()
     assert "EnvironmentFile=-{{ view.joining }}" in unit and "--initial-cluster-state=${STATE}" in unit
+    assert "--initial-cluster=${MEMBERS}" in unit
     assert f"grep -q {JOINING}" in seen[-1] and f"trap 'rm -f {JOINING}' EXIT" in seen[-1]
     allowed = [number for number, script in enumerate(seen) if f">{JOINING}" in script]
     removed = next(number for number, script in enumerate(seen) if "member/remove" in script)
