@@ -9,6 +9,8 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 # Workers of pytest-xdist: a worker has the tests of whole files, so that what they share is made once.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
+# Labs of two folders at a time: they wait most of the time. Empty: one after the other.
+SIDE_BY_SIDE_LABS ?= -n 2 --dist loadscope
 
 .PHONY: help setup setup-test up down destroy check lint types layers unit lab test golden docs portrait bench clean
 
@@ -57,8 +59,7 @@ unit: setup-test
 	@set -e; for folder in $(EXAMPLES_WITH_TESTS); do echo "tests of $$folder"; \
 	  (cd $$folder && PYTHONPATH=$(CURDIR) $(CURDIR)/$(PY) -m pytest -q $(PYTEST_FLAGS)); done
 
-# Both halves run whatever the first one found: one run names every failure. In a hurry, two folders of the first one run
-# at a time: make lab SIDE_BY_SIDE_LABS="-n 2 --dist loadscope"
+# Both halves run whatever the first one found: one run names every failure.
 lab: setup-test
 	@failed=0; \
 	$(PY) -m pytest -q -m "lab and not alone" $(SIDE_BY_SIDE_LABS) --durations=20 $(PYTEST_FLAGS) || failed=1; \

@@ -17,7 +17,7 @@ from tests.lab.shop.test_wires import tell_ledger
 from tests.lab.wire import capture
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.alone]
 
 WANTED = {"lb1", "server1", "server2", "monitor1"}
 SERVERS = ["server1", "server2"]

@@ -13,7 +13,7 @@ from tests.lab.database.conftest import raised
 from tests.lab.database.ledger import DATABASES, await_pair
 from tests.lab.database.tampering import NO_ROOM, tampered
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")
