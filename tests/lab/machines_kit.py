@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,13 @@ from bastide.lab.machines import MachineEvent, MachineSpec, destroy, raise_machi
 from bastide.lab.names import LabNetworks
 from bastide.lab.state import reserve_networks
 from tests.waiting import wait_until
+
+_CHECKOUT = hashlib.sha256(str(Path(__file__).resolve().parent).encode()).hexdigest()[:6]
+
+
+def of_this_checkout(name: str) -> str:
+    """A lab's name that tests of another working copy, at the same time, do not use."""
+    return f"{name}-{_CHECKOUT}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +92,7 @@ class SmallLab:
 @contextlib.contextmanager
 def small_lab(name: str, keys: Path, *machines: str, public: bool = True) -> Iterator[SmallLab]:
     """A lab that is not raised yet, destroyed before and after."""
+    name = of_this_checkout(name)
     destroy(name)
     if not (keys / "key").exists():
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(keys / "key")], check=True)

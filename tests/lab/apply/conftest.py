@@ -36,9 +36,10 @@ from bastide.topology.model import Host, Topology
 from bastide.transport.endpoint import Endpoint, ssh_argv
 from bastide.transport.ssh import close_kept_connection, open_conversation
 from tests.lab.apply.bundles import make_release
+from tests.lab.machines_kit import of_this_checkout
 from tests.waiting import LONG_S, wait_for
 
-LAB = "apply-tests"
+LAB = of_this_checkout("apply-tests")
 HOSTS = ("web1", "web2")
 _CONNECT_S = 15.0
 _SSH_FAILED = 255

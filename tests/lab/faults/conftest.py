@@ -11,8 +11,9 @@ import pytest
 from bastide.topology.model import Topology
 from bastide.transport.endpoint import Endpoint
 from tests.lab.apply.conftest import Ground, clean_ground, raised_hosts
+from tests.lab.machines_kit import of_this_checkout
 
-LAB = "faults-tests"
+LAB = of_this_checkout("faults-tests")
 HOSTS = ("web1", "web2", "web3")
 
 
