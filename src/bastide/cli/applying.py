@@ -190,5 +190,5 @@ def _report(result: ApplyResult, progress: Progress) -> None:
             progress.note(
                 "next: bring them back and apply again, or go on without those that others stand in for: --allow-stale"
             )
-        elif not phases & {"lease", "compare"}:  # they said what to do
+        elif not phases & {"lease", "compare", "observe"}:  # they said what to do
             progress.note(f"next: bastide logs {failed}, then apply again")
