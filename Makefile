@@ -10,7 +10,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 # Workers of pytest-xdist: a worker has the tests of whole files, so that what they share is made once.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 # Labs of two folders at a time: they wait most of the time. Empty: one after the other.
-SIDE_BY_SIDE_LABS ?= -n 2 --dist loadscope
+SIDE_BY_SIDE_LABS ?= -n 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: help setup setup-test up down destroy check lint types layers unit lab test golden docs portrait bench clean
 

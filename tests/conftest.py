@@ -33,15 +33,25 @@ _HERE = Path(__file__).parent
 # Whole shops under load: beside something else they would judge the computer and not the product.
 _ALONE = ("lab/shop", "lab/monitoring", "lab/dashboard", "lab/rollout")
 
+_LONGEST = ("lab/database", "lab/faults", "lab/apply")
+"""Folders that come first where several run at a time: nobody waits for one of them in the end."""
+
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Lab tests that are judged by the second are kept apart (`make lab`)."""
+    if config.getoption("dist", "no") == "loadscope":
+        items.sort(key=lambda item: _place(item.path))
     for item in items:
         if item.get_closest_marker("lab") is None or not item.path.is_relative_to(_HERE):
             continue
         if str(item.path.parent.relative_to(_HERE)) in _ALONE:
             item.add_marker(pytest.mark.alone)
+
+
+def _place(path: Path) -> int:
+    folder = str(path.parent.relative_to(_HERE)) if path.is_relative_to(_HERE) else ""
+    return _LONGEST.index(folder) if folder in _LONGEST else len(_LONGEST)
 
 
 class _FolderByFolder(LoadScopeScheduling):  # type: ignore[misc]
