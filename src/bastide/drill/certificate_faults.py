@@ -1,7 +1,9 @@
-"""Certificates that ran out: those that a host shows to other hosts are replaced by some that were good until yesterday.
+"""Certificates that ran out: those that a host shows to other hosts, or that visitors see, are replaced by some that were
+good until yesterday.
 
-In: FaultSpec with hosts, Ground. Holds: files are replaced, never written into (an earlier generation may share them);
-what they were is what the spec says, so that `end` is an apply, which finds them changed by hand.
+In: FaultSpec, with hosts or for the edge, Ground.
+Holds: files are replaced, never written into (an earlier generation may share them); what they were is what the spec says,
+so that `end` is an apply, which finds them changed by hand.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import base64
 import os
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -20,7 +22,7 @@ from bastide.drill.ground import Ground
 from bastide.drill.refusals import FaultWithoutEffect
 from bastide.drill.scenario import FaultSpec
 from bastide.drill.works import apply_again
-from bastide.pki.leaves import issue_expired
+from bastide.pki.leaves import issue_expired, issue_expired_edge
 from bastide.pki.materials import authority_of
 from bastide.policy.materials import Materials
 from bastide.project.desired import derive_desired
@@ -87,8 +89,12 @@ class ExpireCertificates:
                 for old, new in zip(self._good[host].files, expired[host].files, strict=True)
                 if new.content != old.content
             }
-            for host in self.spec.targets
+            for host in self._hosts
         }
+
+    @property
+    def _hosts(self) -> Sequence[str]:
+        return self.spec.targets
 
     def _bundles(self, alter: Callable[[Materials], Materials]) -> Mapping[str, HostBundle]:
         return derive_desired(
@@ -101,6 +107,20 @@ class ExpireCertificates:
         authority = authority_of(topology, state=target.state, now=now)
         expired = issue_expired(authority, theirs, topology.internal_domain, now)
         return replace(materials, identities={**materials.identities, **expired})
+
+
+@dataclass(frozen=True)
+class ExpireEdge(ExpireCertificates):
+    """What browsers see has run out, on whichever balancer they come to."""
+
+    @property
+    def _hosts(self) -> Sequence[str]:
+        return [host.name for host in self.ground.topology.tier("balancer")]
+
+    def _expire(self, materials: Materials) -> Materials:
+        now, topology = datetime.now(UTC), self.ground.topology
+        authority = authority_of(topology, state=self.ground.target.state, now=now)
+        return replace(materials, edge=issue_expired_edge(authority, topology.domains, now))
 
 
 def _orders(bundle: HostBundle, changed: tuple[str, ...]) -> Iterator[str]:

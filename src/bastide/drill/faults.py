@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
-from bastide.drill.certificate_faults import ExpireCertificates
+from bastide.drill.certificate_faults import ExpireCertificates, ExpireEdge
 from bastide.drill.clock_faults import JumpClocks
 from bastide.drill.disk_faults import FillDisks
 from bastide.drill.ground import Ground
@@ -76,6 +76,8 @@ def make_fault(spec: FaultSpec, ground: Ground) -> Fault:
             return FillDisks(spec, ground)
         case "expire" if not services:
             return ExpireCertificates(spec, ground)
+        case "expire-edge":
+            return ExpireEdge(spec, ground)
         case "clock" if not services:
             return JumpClocks(spec, ground)
         case "switchover":

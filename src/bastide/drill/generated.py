@@ -72,6 +72,8 @@ def all_scenarios(topology: Topology) -> Iterator[Scenario]:
         yield make_scenario("part", ("primary",), peers=("standby",))
     if any(host.votes for host in topology.hosts.values()):
         yield make_scenario("switchover", ())
+    if topology.tier("balancer"):
+        yield make_scenario("expire-edge", ())
     yield make_scenario("rotate", ())
     yield make_scenario("deploy", ())
 
@@ -102,6 +104,9 @@ def expect_predicted(fault: FaultSpec, topology: Topology, facts: Facts) -> Expe
         stand_in = len(topology.tier("web")) > 1 and len(topology.tier("app")) != 1
         why = "hosts are drained one after the other" if stand_in else "its only host starts it anew"
         return Expectation(reads="go_on", writes="go_on", why=why, failed=0 if stand_in else None)
+    if fault.kind == "expire-edge":
+        why = "all balancers show the same certificate, and browsers refuse one that has run out"
+        return Expectation(reads="stop", writes="stop", why=why)
     if fault.kind in _PASSING:
         return Expectation(reads="go_on", writes="go_on", why="it passes, or something takes over")
     if fault.kind == "part":
@@ -164,6 +169,7 @@ def _hypothesis(fault: FaultSpec) -> str:
         "part": f"{what} and {' and '.join(fault.peers)} do not hear each other, and never do two write.",
         "full": f"The disk of {what} is full: what only reads goes on, and what writes, where another can take over.",
         "expire": f"What audit predicts for the loss of {what} is what happens when nobody believes its certificates.",
+        "expire-edge": "Visitors are turned away by a certificate that has run out, and by nothing else.",
         "clock": f"For the services of {what} the clock jumps an hour ahead, and back: nothing rests on it.",
         "switchover": "Another database becomes primary as planned work.",
         "rotate": "Every certificate is replaced by a rolling apply under load.",

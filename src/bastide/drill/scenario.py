@@ -22,6 +22,7 @@ Kind = Literal[
     "part",
     "full",
     "expire",
+    "expire-edge",
     "clock",
     "switchover",
     "rotate",
@@ -37,6 +38,7 @@ KINDS: dict[Kind, str] = {
     "part": "a host and some others no longer hear each other; everybody else does",
     "full": "a host's disk is full (in labs whose machines have disks of their own: bastide up --disk 4G)",
     "expire": "the certificates that a host shows to other hosts run out, and its services have read them again",
+    "expire-edge": "the certificate that visitors see runs out, on every balancer",
     "clock": "for a host's services the clock jumps an hour ahead, and back in the end",
     "switchover": "another database is made primary, as planned work",
     "rotate": "every certificate is issued anew and brought to its host by a rolling apply",
@@ -44,7 +46,7 @@ KINDS: dict[Kind, str] = {
 }
 ON_SERVERS: frozenset[Kind] = frozenset({"kill", "crash", "freeze", "reboot", "switchover"})
 """What can be done to servers and undone over SSH; of `kill` and `freeze` only services."""
-WHOLE: frozenset[Kind] = frozenset({"switchover", "rotate", "deploy"})
+WHOLE: frozenset[Kind] = frozenset({"expire-edge", "switchover", "rotate", "deploy"})
 """What is done to the whole, and so has no target."""
 CLOCKED = ("haproxy", "nginx", "sqlproxy", "mariadb", "keeper")
 """Products of `clock`."""

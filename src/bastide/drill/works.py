@@ -20,7 +20,7 @@ from bastide.drill.ground import Ground
 from bastide.drill.refusals import FaultRefused, FaultWithoutEffect, WorkFailed
 from bastide.drill.scenario import FaultSpec, Kind
 
-APPLYING: frozenset[Kind] = frozenset({"rotate", "deploy", "expire"})
+APPLYING: frozenset[Kind] = frozenset({"rotate", "deploy", "expire", "expire-edge"})
 """Kinds that end in an apply."""
 CHANGES = 3
 """Exit code of `plan --exit-code`."""

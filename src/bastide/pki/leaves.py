@@ -71,10 +71,18 @@ def issue_expired(
 
 def ensure_edge(authority: Authority, domains: Sequence[str], now: datetime) -> KeyPair:
     """A key pair for exactly these domains, to be a server with."""
-    fitting = [domain for domain in domains if len(domain) <= _LONGEST_COMMON_NAME]
-    names = LeafNames(common_name=fitting[0] if fitting else "edge", dns=tuple(domains))
     with locked(authority.directory):
-        return _ensure(authority, authority.directory / "edge", names, now)
+        return _ensure(authority, authority.directory / "edge", _edge_names(domains), now)
+
+
+def issue_expired_edge(authority: Authority, domains: Sequence[str], now: datetime) -> KeyPair:
+    """One that ran out a day ago. Nothing is kept."""
+    return _issue(authority, _edge_names(domains), now - LEAF_LIFE - timedelta(days=1))
+
+
+def _edge_names(domains: Sequence[str]) -> LeafNames:
+    fitting = [domain for domain in domains if len(domain) <= _LONGEST_COMMON_NAME]
+    return LeafNames(common_name=fitting[0] if fitting else "edge", dns=tuple(domains))
 
 
 def ensure_dashboards(

@@ -65,7 +65,9 @@ def test_a_host_whose_clock_is_wrong_is_left_as_it_is_and_goes_back_all_the_same
 ) -> None:
     """All machines of a lab have this computer's clock: it is ours that is set back, which looks the same."""
     ground.apply(web_bundle("web1", ground.release, text="old"))
-    monkeypatch.setattr(observe, "time", SimpleNamespace(time=lambda: time.time() - 10800))
+    monkeypatch.setattr(
+        observe, "time", SimpleNamespace(time=lambda: time.time() - 10800, monotonic=time.monotonic)
+    )
     result = ground.apply(web_bundle("web1", ground.release, text="new"))
     assert (result.hosts["web1"].outcome, result.hosts["web1"].phase) == ("failed", "observe")
     assert "its clock is 3 hours ahead" in result.hosts["web1"].message

@@ -100,6 +100,15 @@ def test_nothing_rests_on_the_time_of_day(pair: Commands) -> None:
     assert pair.ask(primary, f"{{ {left}; }} 2>/dev/null || true") == ""
 
 
+def test_a_certificate_that_ran_out_turns_visitors_away_and_nobody_else(pair: Commands) -> None:
+    code, found = drill(pair, "expire-edge")
+    scenario = found["expire-edge"]
+    assert code == 0 and scenario["expected"] == "reads and writes stop", scenario["reasons"]
+    assert scenario["evidence"]["effect"]["expired"] == {"app1": ["/etc/bastide/haproxy/edge.pem"]}
+    assert scenario["failed"] > 0 and scenario["failures"].keys() == {"SSLCertVerificationError"}, scenario
+    pair.do("exec", "client", "--", "curl", "-sfo", "/dev/null", "https://keeper.test/")
+
+
 def test_what_is_lost_or_doubled_and_two_writers_are_found(pair: Commands) -> None:
     """The negative control of the whole: somebody tampers while a drill runs, and it says what."""
     process = broken(pair, "kill:wit1")

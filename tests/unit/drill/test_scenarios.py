@@ -152,7 +152,16 @@ def test_nobody_is_parted_from_himself() -> None:
 def test_certificates_run_out_only_where_somebody_looks_at_them() -> None:
     plain = resolve_topology(make_spec(RESILIENT, tls={"inside": "plain"}))
     assert "expire:web1" in known_scenarios(STRONG, NOWHERE)
-    assert not [name for name in known_scenarios(plain, NOWHERE) if name.startswith("expire")]
+    assert not [name for name in known_scenarios(plain, NOWHERE) if name.startswith("expire:")]
+
+
+def test_what_visitors_see_runs_out_for_all_of_them() -> None:
+    scenario = known_scenarios(STRONG, NOWHERE)["expire-edge"]
+    expected = expect_predicted(scenario.fault, STRONG, FACTS)
+    assert (expected.reads, expected.writes) == ("stop", "stop"), "however many balancers there are"
+    assert parse_name("expire-edge") == scenario
+    with pytest.raises(UnknownTarget):
+        parse_name("expire-edge:lb1")
 
 
 def test_clocks_jump_where_a_service_can_be_shown_another_time_and_nothing_rests_on_them() -> None:

@@ -13,7 +13,15 @@ from cryptography import x509
 from bastide.pki.certificates import BACKDATE, LEAF_LIFE, LeafNames, issue_leaf, key_pem, new_key
 from bastide.pki.errors import PkiError
 from bastide.pki.inventory import list_expiries
-from bastide.pki.leaves import JITTER, RENEW_AT, ensure_dashboards, ensure_edge, ensure_identities, renewal_time
+from bastide.pki.leaves import (
+    JITTER,
+    RENEW_AT,
+    ensure_dashboards,
+    ensure_edge,
+    ensure_identities,
+    issue_expired_edge,
+    renewal_time,
+)
 from bastide.policy.identities import Dashboard, Identity
 from bastide.policy.materials import KeyPair
 from tests.unit.pki import openssl
@@ -83,6 +91,16 @@ def test_edge_is_a_server_only(open_shop: Open, tmp_path: Path, now: datetime) -
     assert "unsuitable certificate purpose" in openssl.verify(
         pair, authority.trust_anchor_path, tmp_path, "-purpose", "sslclient"
     )
+
+
+def test_one_that_ran_out_is_refused_for_that_alone_and_not_kept(
+    open_shop: Open, tmp_path: Path, now: datetime
+) -> None:
+    authority = open_shop()
+    good = ensure_edge(authority, DOMAINS, now)
+    said = openssl.verify(issue_expired_edge(authority, DOMAINS, now), authority.trust_anchor_path, tmp_path)
+    assert "certificate has expired" in said and said.count("lookup:") == 1, said
+    assert ensure_edge(authority, DOMAINS, now) == good
 
 
 def test_another_projects_root_does_not_vouch(open_shop: Open, tmp_path: Path, now: datetime) -> None:
