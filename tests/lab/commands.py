@@ -104,6 +104,7 @@ class Commands:
         """Look until everything is healthy; the last look."""
         end = time.monotonic() + within_s
         while True:
+            began = time.monotonic()
             seen = self.status()
             if seen["healthy"]:
                 return seen
@@ -113,7 +114,8 @@ class Commands:
                 if not h["healthy"]
             ]
             assert time.monotonic() < end, f"not healthy within {within_s} s: {sick}"
-            time.sleep(0.3)
+            # Hosts that share this computer with whoever asks get half of it to become healthy with.
+            time.sleep(min(max(0.3, time.monotonic() - began), 5))
 
     @property
     def base(self) -> Path:

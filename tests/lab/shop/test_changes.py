@@ -19,10 +19,10 @@ from bastide.apply.events import Event, Progressed, Warned
 from bastide.apply.result import ApplyResult
 from bastide.apply.run import apply_bundles
 from bastide.cli.applying import apply_settings
-from bastide.project.desired import derive_desired
+from bastide.project.desired import Desired, derive_desired
 from bastide.project.members import database_members, find_primary
 from bastide.project.opening import open_project
-from bastide.project.target import choose_target
+from bastide.project.target import Target, choose_target
 from tests.lab.commands import Commands
 from tests.lab.load import steady_load
 from tests.lab.shop.test_faults import primary_and_replica
@@ -85,10 +85,14 @@ def test_a_larger_body_size_changes_the_web_servers_and_loses_no_request(shop: C
             assert shop.run("plan", "--exit-code").returncode == 0
 
 
-def apply_here(shop: Commands, on_event: Callable[[Event], None]) -> ApplyResult:
-    """`bastide apply` of the application hosts in this process, where each event can be seen."""
+def desired_here(shop: Commands) -> tuple[Target, Desired]:
+    """What an apply of the spec, as it is now, brings."""
     target = choose_target(open_project(shop.spec), "lab")
-    desired = derive_desired(target, now=datetime.now(UTC), environ=os.environ, on_progress=lambda _: None)
+    return target, derive_desired(target, now=datetime.now(UTC), environ=os.environ, on_progress=lambda _: None)
+
+
+def apply_here(target: Target, desired: Desired, on_event: Callable[[Event], None]) -> ApplyResult:
+    """`bastide apply` of the application hosts in this process, where each event can be seen."""
     return apply_bundles(
         desired.bundles,
         target.endpoints,
@@ -108,14 +112,14 @@ def step_of(event: Event) -> str:
     return re.sub(r"[0-9.]+", "#", re.sub(r", \d+ requests still run$", "", text))
 
 
-def kill_at(shop: Commands, step: str) -> bool:
+def kill_at(target: Target, desired: Desired, step: str) -> bool:
     """Apply in a process of its own that is killed -9 at that step; whether it came to that step."""
 
     def watch(event: Event) -> None:
         if step_of(event) == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    controller = multiprocessing.get_context("fork").Process(target=apply_here, args=(shop, watch))
+    controller = multiprocessing.get_context("fork").Process(target=apply_here, args=(target, desired, watch))
     controller.start()
     controller.join(120)
     return controller.exitcode == -signal.SIGKILL
@@ -138,14 +142,15 @@ def test_an_apply_that_is_killed_at_every_step_fails_no_purchase(shop: Commands)
     try:
         with steady_load(shop, path="/api/orders", method="POST", body=json.dumps(order)) as load:
             with change():
-                assert apply_here(shop, seen.append).ok
+                assert apply_here(*desired_here(shop), seen.append).ok
             steps = list(dict.fromkeys(step_of(event) for event in seen if not isinstance(event, Warned)))
             missed = []
             for step in steps:
                 with change():
-                    if not kill_at(shop, step):
+                    target, desired = desired_here(shop)
+                    if not kill_at(target, desired, step):
                         missed.append(step)
-                    result = apply_here(shop, lambda _: None)
+                    result = apply_here(target, desired, lambda _: None)
                     assert result.ok, (step, result)
     finally:
         applied = shop.run("apply")
