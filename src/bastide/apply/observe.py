@@ -26,8 +26,10 @@ PARALLEL = 32
 """Threads; they wait for hosts nearly all of the time. SSH starts are capped by the transport."""
 
 
-def on_all(hosts: Iterable[str], work: Callable[[str], _T]) -> dict[str, _T | TransportError]:
-    """Do the same on all hosts at once; a host's failure is its value."""
+def on_all(
+    hosts: Iterable[str], work: Callable[[str], _T], at_once: int = PARALLEL
+) -> dict[str, _T | TransportError]:
+    """Do the same on all hosts at once, or on so many at a time; a host's failure is its value."""
 
     def attempt(host: str) -> _T | TransportError:
         try:
@@ -38,7 +40,7 @@ def on_all(hosts: Iterable[str], work: Callable[[str], _T]) -> dict[str, _T | Tr
     names = tuple(hosts)
     if not names:
         return {}
-    with ThreadPoolExecutor(max_workers=min(PARALLEL, len(names))) as pool:
+    with ThreadPoolExecutor(max_workers=min(at_once, len(names))) as pool:
         return dict(zip(names, pool.map(attempt, names), strict=True))
 
 
@@ -73,7 +75,9 @@ def observe_hosts(
     return on_all(bundles, look)
 
 
-def host_status(endpoints: Mapping[str, Endpoint]) -> dict[str, dict[str, Any] | TransportError]:
+def host_status(
+    endpoints: Mapping[str, Endpoint], at_once: int = PARALLEL
+) -> dict[str, dict[str, Any] | TransportError]:
     """State of the services of every host, as `host.observe.status` gives it, and when it said so (`seen_s`, monotonic).
 
     Over new connections: a kept one to a host that died is believed in for nine seconds more.
@@ -84,7 +88,7 @@ def host_status(endpoints: Mapping[str, Endpoint]) -> dict[str, dict[str, Any] |
             answer, ahead_s = timed(conversation, "status")
             return {**answer, "clock_ahead_s": ahead_s, "seen_s": time.monotonic()}
 
-    return on_all(endpoints, look)
+    return on_all(endpoints, look, at_once)
 
 
 def fetch_old_contents(conversation: Conversation, plan: HostPlan) -> dict[str, bytes]:

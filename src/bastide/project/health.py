@@ -6,11 +6,12 @@ Holds: a service is healthy when its unit runs and its product's probes hold; a 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bastide.apply.observe import host_status
+from bastide.apply.observe import PARALLEL, host_status
 from bastide.lab.addressing import LOCAL_SUFFIXES
 from bastide.project.members import Members, database_members
 from bastide.project.stale import Missed, read_stale
@@ -113,7 +114,9 @@ def observe_health(target: Target, believed: Iterable[HostHealth] = ()) -> Healt
     what they are."""
     topology = resolve_topology(target.spec)
     known = {host.name: host for host in believed}
-    answers = host_status({name: way for name, way in target.endpoints.items() if name not in known})
+    asked = {name: way for name, way in target.endpoints.items() if name not in known}
+    # A lab's hosts share this computer, and what is asked of all at the same time is answered late by each.
+    answers = host_status(asked, (os.cpu_count() or 1) + 1 if target.kind == "lab" else PARALLEL)
     silent = frozenset(host for host, answer in answers.items() if isinstance(answer, TransportError))
     members = database_members(target, topology, silent=silent)
     missed = read_stale(target.state)
