@@ -93,17 +93,11 @@ def abandon(options: Options, typed: str | None, host: str) -> int:
     left = next((m for m in state.members if m.host != host and m.state != "silent"), None)
     if left is None:
         raise OrderRefused(f"no database host but {host} answers, so there is none to go on with", "bastide status")
-    if typed is None and sys.stdin.isatty():
-        click.echo(
-            f"{left.host} goes on with what it has (position {left.position or 'unknown'}). What was acknowledged and is "
-            f"on {host} alone is lost, unless that host comes back and you save it from there.",
-            err=True,
-        )
-        typed = click.prompt("Type the lost host's name to go on", default="", show_default=False, err=True)
-    if typed != host:
-        raise OrderRefused(
-            "nothing was changed: the name was not given", f"bastide db abandon {host} --confirm {host}"
-        )
+    warning = (
+        f"{left.host} goes on with what it has (position {left.position or 'unknown'}). What was acknowledged and is "
+        f"on {host} alone is lost, unless that host comes back and you save it from there."
+    )
+    _require_name("abandon", host, typed, warning, "Type the lost host's name to go on")
     click.echo(give_order(target, left.host, "abandon"))
     return 0
 
@@ -131,31 +125,34 @@ def readmit_voter(options: Options, yes: bool, host: str) -> int:
 @click.argument("host", metavar="HOST")
 def force_quorum_on(options: Options, typed: str | None, host: str) -> int:
     """Most voters are lost for ever: let one that is left decide alone, until `readmit` lets others in."""
-    from bastide.project.database import OrderRefused
     from bastide.project.quorum import force_quorum, survey
 
     target, state = options.chosen_target(), _observed(options)
     _refuse_manual(state)
     left = survey(target, host)
-    if typed is None and sys.stdin.isatty():
-        click.echo(
-            f"{left.describe()}. {host} goes on with what it knows of the vote. Should another of them still run, with "
-            "others that can reach it and cannot reach this one, there would be two databases that take writes.",
-            err=True,
-        )
-        typed = click.prompt(
-            f"Type {host} if the others are lost for ever", default="", show_default=False, err=True
-        )
-    if typed != host:
-        raise OrderRefused(
-            f"nothing was changed: the name was not given ({left.describe()})",
-            f"bastide db force-quorum {host} --confirm {host}",
-        )
+    warning = (
+        f"{left.describe()}. {host} goes on with what it knows of the vote. Should others of them still run, where they "
+        "reach each other and not this one, there would be two databases that take writes."
+    )
+    _require_name("force-quorum", host, typed, warning, f"Type {host} if the others are lost for ever")
     click.echo(force_quorum(target, host))
     click.echo(
         "Next: bastide db status; then, for each new machine: bastide db readmit HOST; bastide apply --only HOST"
     )
     return 0
+
+
+def _require_name(verb: str, host: str, typed: str | None, warning: str, question: str) -> None:
+    """Whoever orders this has read what it costs, or typed the name beforehand. Raises OrderRefused."""
+    from bastide.project.database import OrderRefused
+
+    if typed is None and sys.stdin.isatty():
+        click.echo(warning, err=True)
+        typed = click.prompt(question, default="", show_default=False, err=True)
+    if typed != host:
+        raise OrderRefused(
+            f"nothing was changed: the name was not given. {warning}", f"bastide db {verb} {host} --confirm {host}"
+        )
 
 
 def _refuse_manual(state: DatabaseState) -> None:

@@ -35,7 +35,9 @@ for i in $(seq 60); do
     sleep 0.5
 done
 systemctl stop etcd.service
-rm -rf {MEMBER} {JOINING}
+rm -rf {JOINING} {DATA}/failed.etcd
+# Renamed, not removed: broken off between the two, all of it is still there.
+mv {MEMBER} {DATA}/failed.etcd
 mv {DATA}/before.etcd {MEMBER}
 systemctl start --no-block etcd.service
 echo "etcd did not come up alone, and has what it had: $said" >&2

@@ -3,7 +3,8 @@
 In: a Target and a host. Out: what came of it. Raises OrderRefused.
 Holds: most voters must agree throughout, without that host; its old part is removed before it joins as a new one, for a
 member that forgot what it voted must never vote again. Whatever etcd had there is kept aside. Interrupted anywhere, the
-same command finishes it.
+same command finishes it; but where one voter decides alone and has just added the second, nothing is decided until that one
+joins, and the way on is `force-quorum` once more.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import shlex
 from collections.abc import Callable
 
 from bastide.products.etcd.render import health_argv
-from bastide.products.etcd.view import DATA, JOINING, peer_url
+from bastide.products.etcd.view import DATA, JOINING, MEMBER, peer_url
 from bastide.project.database import OrderRefused
 from bastide.project.target import Target
 from bastide.project.voters import ask_member, await_others, run_script, takes_part, voters_of
 
 _PUT_ASIDE = f"""set -eu
 systemctl stop etcd.service 2>/dev/null || true
-if [ -e {DATA}/member.etcd ]; then rm -rf {DATA}/lost.etcd; mv {DATA}/member.etcd {DATA}/lost.etcd; fi
+if [ -e {MEMBER} ]; then rm -rf {DATA}/lost.etcd; mv {MEMBER} {DATA}/lost.etcd; fi
 rm -f {JOINING}
 """
 _JOIN = f"""set -eu
