@@ -14,9 +14,10 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
@@ -136,8 +137,7 @@ class Edge:
 
     def command(self, line: str, *, of: str = "admin") -> str:
         """What HAProxy answers on its `admin` or `master` socket."""
-        with socket.socket(socket.AF_UNIX) as admin:
-            admin.connect(str(self.root / f"run/haproxy/{of}.sock"))
+        with connect_unix(str(self.root / f"run/haproxy/{of}.sock")) as admin:
             admin.settimeout(10)
             admin.sendall(line.encode() + b"\n")
             admin.shutdown(socket.SHUT_WR)
@@ -215,6 +215,9 @@ def edge(context: HostContext, root: Path, *, master: bool = False) -> Iterator[
     try:
         try:
             _await_port("127.0.0.1", ports["internet-https"], process)
+            # HAProxy listens at its ports before it has made its sockets.
+            for path in re.findall(r"stats socket (\S+)", config.read_text()):
+                _await_listener(path, partial(connect_unix, path), process)
         except AssertionError as error:
             raise AssertionError((root / "events.log").read_text()) from error
         if master:
@@ -245,12 +248,27 @@ def _await_handler(process: subprocess.Popen[bytes], number: signal.Signals) -> 
     wait_for(caught, lambda signals: signals >> (number - 1) & 1)
 
 
+def connect_unix(path: str) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(path)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
 def _await_port(address: str, port: int, process: subprocess.Popen[bytes]) -> None:
+    connect = partial(socket.create_connection, (address, port), timeout=1)
+    _await_listener(f"{address}:{port}", connect, process)
+
+
+def _await_listener(where: str, connect: Callable[[], socket.socket], process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + LONG_S
     while process.poll() is None and time.monotonic() < until:
         try:
-            socket.create_connection((address, port), timeout=1).close()
+            connect().close()
             return
         except OSError:
             time.sleep(0.02)
-    raise AssertionError(f"nothing listens at {address}:{port}")
+    raise AssertionError(f"nothing listens at {where}")
