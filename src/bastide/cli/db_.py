@@ -76,7 +76,7 @@ _order(
     replica=True,
 )
 _order("pause", "No automatic failover until `resume`.", "")
-_order("resume", "Automatic failover again.", "")
+_order("resume", "Automatic failover again; the next is not held for those before (failover_hold).", "")
 
 
 @command.command("abandon")
@@ -197,7 +197,9 @@ def _print(state: DatabaseState) -> None:
         table.add_row(member.host, member.role, member.state, sync, lag, member.position or "", message)
     console.print(table)
     paused = ", paused" if state.paused else ""
+    held = f" · the next takeover waits {state.held_s:.0f} s (failover_hold; bastide db resume ends that)"
     console.print(
-        f"primary {state.primary or 'NONE'} · epoch {state.epoch} · failover {state.failover}{paused}",
+        f"primary {state.primary or 'NONE'} · epoch {state.epoch} · failover {state.failover}{paused}"
+        f"{held if state.held_s else ''}",
         soft_wrap=True,
     )

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from bastide.agent.events import DRILL_IDENTIFIER
 from bastide.drill.targets import Facts
-from bastide.project.database import DatabaseState, observe_database
+from bastide.project.database import DatabaseState, give_order, observe_database
 from bastide.project.health import HostHealth, observe_health
 from bastide.project.target import Target
 from bastide.spec.failover import is_automatic
@@ -43,6 +43,8 @@ class Look:
     facts: Facts
     ailments: tuple[str, ...]
     """Why it is not well; empty when all is."""
+    held_s: float = 0.0
+    """So much longer the next takeover of the database would wait, for the last one was not long ago."""
     hosts: tuple[HostHealth, ...] = ()
 
     def believed(self) -> tuple[HostHealth, ...]:
@@ -92,6 +94,10 @@ class Ground:
             with suppress(ShellFailed):
                 self.shell(host.name, line, timeout_s=10)
 
+    def unhold(self, primary: str) -> None:
+        """What a drill broke is no sign of trouble: the next takeover shall not wait for it. Raises OrderRefused."""
+        give_order(self.target, primary, "unhold")
+
     def look(self, last: Look | None = None) -> Look:
         """Who is what right now, and what ails: every host, every service, the database. After a `last` look only those
         are asked that were unwell then, or longer than FRESH_S ago."""
@@ -112,7 +118,7 @@ class Ground:
         found = found or list(self._database_ailments(state))
         if self.topology.virtual_ip is not None and holder is None:
             found.append(f"no balancer holds {self.topology.virtual_ip}")
-        return Look(facts=facts, ailments=tuple(found), hosts=health.hosts)
+        return Look(facts=facts, ailments=tuple(found), held_s=state.held_s if state else 0.0, hosts=health.hosts)
 
     def _database_ailments(self, state: DatabaseState | None) -> list[str]:
         if state is None:

@@ -11,13 +11,14 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from bastide.drill.faults import make_fault
-from bastide.drill.ground import Ground, ShellFailed
+from bastide.drill.ground import Ground, Look, ShellFailed
 from bastide.drill.journal import forget_entry, read_entry
 from bastide.drill.load import change_ledger, forget_recorders
 from bastide.drill.refusals import NotRestored, WorkFailed
 from bastide.drill.scenario import FaultSpec
 from bastide.drill.targets import Facts
 from bastide.lab.errors import LabError
+from bastide.project.database import OrderRefused
 from bastide.verify.asking import AskFailed
 
 WHOLE_S = 300.0
@@ -43,16 +44,27 @@ def end_fault(
 
 
 def await_whole(ground: Ground, within_s: float = WHOLE_S) -> Facts:
-    """Wait until every host, service and the database have been well within FRESH_S; who is what then. Raises
-    NotRestored."""
+    """Wait until every host, service and the database have been well within FRESH_S, and the next takeover is as free as
+    it was; who is what then. Raises NotRestored."""
     end, seen = time.monotonic() + within_s, ground.look()
-    while seen.ailments:
+    while ailments := seen.ailments or _hold_left(ground, seen):
         if time.monotonic() > end:
-            raise NotRestored(f"not everything is well {within_s:.0f} s later", seen.ailments[:8])
-        ground.say(f"waiting: {seen.ailments[0]}")
+            raise NotRestored(f"not everything is well {within_s:.0f} s later", ailments[:8])
+        ground.say(f"waiting: {ailments[0]}")
         time.sleep(_AGAIN_S)
         seen = ground.look(seen)
     return seen.facts
+
+
+def _hold_left(ground: Ground, seen: Look) -> tuple[str, ...]:
+    """Why the next takeover still waits for those that drills brought about; nothing once it does not."""
+    if not seen.held_s or seen.facts.primary is None:
+        return ()
+    try:
+        ground.unhold(seen.facts.primary)
+    except OrderRefused as refusal:
+        return (f"the next takeover waits {seen.held_s:.0f} s (failover_hold): {refusal}",)
+    return ()
 
 
 def restore_left(ground: Ground) -> str | None:

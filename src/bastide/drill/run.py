@@ -33,6 +33,8 @@ from bastide.drill.works import APPLYING, SwitchOver, refuse_changes
 STEADY_S, AFTER_S = 2.0, 1.5
 """The load runs so long before the fault, and after everything is whole."""
 _WARM_S, _PEEK_S = 60.0, 0.5
+HELD_S = 60.0
+"""Longer than this a drill does not wait for the hold after a takeover."""
 
 
 def run_scenario(ground: Ground, scenario: Scenario, site: Site, last: Outcome | None = None) -> Outcome:
@@ -117,17 +119,22 @@ def _under_load(ground: Ground, scenario: Scenario, site: Site, fault: Fault, be
 
 
 def refuse_unwell(ground: Ground, within_s: float = 15.0) -> Facts:
-    """Who is what. Raises DrillRefused unless everything is well; what is settling is given a moment."""
-    end, seen = time.monotonic() + within_s, ground.look()
-    while seen.ailments:
-        if time.monotonic() > end:
+    """Who is what. Raises DrillRefused unless everything is well; what is settling is given a moment, and a takeover of
+    before some more: the next one would wait as long, which says nothing of the fault."""
+    began, seen = time.monotonic(), ground.look()
+    while seen.ailments or seen.held_s:
+        waited = time.monotonic() - began
+        if seen.ailments and waited > within_s:
             raise DrillRefused(
                 "the system is not well, and a drill would make it worse",
                 "bastide status shows what ails; bastide drill --restore puts back what a drill broke",
                 seen.ailments[:8],
             )
-        ground.say(f"not well yet: {seen.ailments[0]}")
-        time.sleep(1.0)
+        held = f"the database was taken over not long ago, and the next takeover waits {seen.held_s:.0f} s (failover_hold)"
+        if not seen.ailments and waited + seen.held_s > within_s + HELD_S:
+            raise DrillRefused(held, "look why it was; then bastide db resume: the next takeover waits no more")
+        ground.say(f"not well yet: {seen.ailments[0]}" if seen.ailments else held)
+        time.sleep(1.0 if seen.ailments else min(seen.held_s, 5.0))
         seen = ground.look(seen)
     return seen.facts
 

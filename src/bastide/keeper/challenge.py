@@ -70,7 +70,7 @@ def _may_take(look: Look, seat: Seat) -> bool:
     """Whether it is this host that takes over once the seat is free."""
     if not _is_named(look, seat):
         return False
-    if not _is_asked(look, seat) and (seat.paused or look.epoch_age_s < hold_s(seat, look.hold_s)):
+    if not _is_asked(look, seat) and (seat.paused or held_s(seat, look.hold_s, look.epoch_age_s)):
         return False
     replication = look.server.replication if look.server else None
     return replication is not None and replication.sql == "Yes"
@@ -84,8 +84,8 @@ def why_not(look: Look, seat: Seat) -> str:
         return ""
     if seat.paused:
         return f"{seat.owner} is gone, and automatic failover is paused: `bastide db failover` lets this host take over"
-    left_s = hold_s(seat, look.hold_s) - look.epoch_age_s
-    if left_s <= 0:
+    left_s = held_s(seat, look.hold_s, look.epoch_age_s)
+    if not left_s:
         return ""
     return (
         f"{seat.owner} is gone; takes over in {left_s:.0f} s, for the last takeover was not long ago (failover_hold): "
@@ -116,3 +116,8 @@ def _taken(seat: Seat, host: str) -> Seat:
 def hold_s(seat: Seat, least_s: float) -> float:
     """How long the next automatic takeover must wait after the last one."""
     return min(LONGEST_HOLD_S, least_s * 2.0 ** (seat.flaps - 1)) if seat.flaps else 0.0
+
+
+def held_s(seat: Seat, least_s: float, epoch_age_s: float) -> float:
+    """How much of that is left."""
+    return max(0.0, hold_s(seat, least_s) - epoch_age_s)

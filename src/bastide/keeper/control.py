@@ -1,4 +1,4 @@
-"""Orders of the operator: switchover, failover, reinit, pause, resume.
+"""Orders of the operator: switchover, failover, reinit, pause, resume; and of a drill: unhold.
 
 In: POST on a socket that only root and the keeper can open. Out: what came of it, as JSON.
 Holds: an order that would lose acknowledged writes is refused and says why, but for the one that is about that; none
@@ -27,6 +27,13 @@ ELECTION_S = 5.0
 """etcd takes nothing while its voters choose a leader: 1.6 s at worst (measured)."""
 PATIENCE_S = 20.0
 LAG_S = 2.0
+SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
+    "pause": ({"paused": True}, "automatic failover is paused"),
+    # Somebody has looked after it: what came before is no sign that the next takeover would help as little.
+    "resume": ({"paused": False, "flaps": 0}, "automatic failover goes on"),
+    "unhold": ({"flaps": 0}, "the next takeover is not held for those before"),
+}
+"""Orders that change what the seat says, and nothing else."""
 
 
 class Control:
@@ -58,8 +65,8 @@ class Control:
 
     def take(self, verb: str) -> tuple[bool, str]:
         """Carry out, and say how it ended."""
-        if verb in ("pause", "resume"):
-            return self._pause(verb == "pause")
+        if verb in SETTINGS:
+            return self._set(*SETTINGS[verb])
         if verb not in ("switchover", "failover", "reinit", "abandon"):
             return False, f"no such order: {verb}"
         why = self._objection(verb)
@@ -83,7 +90,7 @@ class Control:
         self.done(verb)  # type: ignore[arg-type]
         return False, f"nothing came of it within {PATIENCE_S:g} s; `bastide db status` says how it stands"
 
-    def _pause(self, on: bool) -> tuple[bool, str]:
+    def _set(self, changes: dict[str, Any], outcome: str) -> tuple[bool, str]:
         seat, me = self._lease.known().seat, self._settings.host
         if seat is None:
             return False, "etcd does not answer, or knows nothing of this database"
@@ -92,8 +99,8 @@ class Control:
         end, pause = now_s() + ELECTION_S, threading.Event()
         while now_s() < end:
             seat = self._lease.known().seat
-            if seat is not None and self._lease.propose(replace(seat, paused=on), seat):
-                return True, "automatic failover is paused" if on else "automatic failover goes on"
+            if seat is not None and self._lease.propose(replace(seat, **changes), seat):
+                return True, outcome
             pause.wait(0.1)
         return False, "etcd did not take it"
 

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from bastide.keeper.actions import Decision
+from bastide.keeper.challenge import held_s
 from bastide.keeper.clock import STALE_S, now_s
 from bastide.keeper.facts import Look, Progress, Server
 from bastide.keeper.gtid import parse_gtids
@@ -212,6 +213,7 @@ def describe_seat(settings: Settings, view: SeatView) -> dict[str, Any]:
             "standby": standby.host if standby else None,
             "paused": seat.paused,
             "flaps": seat.flaps,
+            "held_s": round(held_s(seat, look.hold_s, now_s() - view.known.epoch_s), 1),
         }
         if seat
         else None,

@@ -45,6 +45,8 @@ class DatabaseState:
     primary: str | None
     epoch: int
     paused: bool
+    held_s: float
+    """So much longer an automatic takeover waits, for the last one was not long ago (`failover_hold`)."""
     members: tuple[Member, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -56,6 +58,7 @@ class DatabaseState:
             "primary": self.primary,
             "epoch": self.epoch,
             "paused": self.paused,
+            "held_s": self.held_s,
             "members": [
                 {
                     "host": member.host,
@@ -89,6 +92,8 @@ def observe_database(target: Target, members: Members | None = None) -> Database
     said = answers.get(primary or "") or {}
     seats = [seat for answer in answers.values() if answer and (seat := answer.get("seat"))]
     seat = max(seats, key=lambda s: int(s["epoch"]), default=None)
+    # By each keeper's own clock, since it saw that epoch begin.
+    held = [float(s.get("held_s") or 0) for s in seats if seat is not None and s["epoch"] == seat["epoch"]]
     standby = seat["standby"] if seat else None
     manual = primary if said.get("semi_sync") and not seat else None
     return DatabaseState(
@@ -97,6 +102,7 @@ def observe_database(target: Target, members: Members | None = None) -> Database
         primary=primary if said.get("read_only") is False else None,
         epoch=int(seat["epoch"]) if seat else int(said.get("epoch") or 0),
         paused=bool(seat and seat["paused"]),
+        held_s=max(held, default=0.0),
         members=tuple(_member(host, answers, primary, standby, manual) for host in answers),
     )
 

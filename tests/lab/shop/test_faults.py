@@ -106,6 +106,16 @@ def test_a_balancer_that_reaches_no_web_server_passes_the_address_on(shop: Comma
     assert found["lost"] == 0 and found["agreed"] and vip_holder(shop) != before
 
 
+def test_a_drill_leaves_no_hold_on_the_next_takeover(shop: Commands) -> None:
+    """Neither the next drill nor a real loss waits (`failover_hold`) because of a takeover that a drill brought about."""
+    first, second = primary_and_replica(shop)
+    done = shop.run("drill", f"crash:{first}/mariadb", f"crash:{second}/mariadb", "--json", timeout_s=300)
+    assert done.returncode == 0, done.stderr + done.stdout
+    took = [found["evidence"]["after"]["primary"] for found in json.loads(done.stdout)["scenarios"]]
+    assert took == [second, first], "held back, the second server would have been started again where it was"
+    assert json.loads(shop.do("db", "status", "--json"))["held_s"] == 0
+
+
 @pytest.mark.parametrize("host", ["web1", "app1"])
 def test_one_of_two_servers_dies_and_visitors_do_not_notice(shop: Commands, host: str) -> None:
     with steady_load(shop) as load, broken(shop, "kill", host, "start"):
