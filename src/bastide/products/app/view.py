@@ -13,12 +13,14 @@ from dataclasses import dataclass
 
 from bastide.products.app.environment import derive_environment
 from bastide.products.context import HostContext
-from bastide.products.nginx.application import FASTCGI_SOCKET, HTTP_SOCKET
+from bastide.products.nginx.application import FASTCGI_SOCKET, HTTP_SOCKET, ready_flag
 from bastide.products.systemd import format_assignment, format_command
 from bastide.spec.parts import App
 
 CONFIG = "/etc/bastide/app"
 PYTHON_PATH = "PYTHONPATH"
+ANSWER_S = 45
+"""Less than the unit may take to start: an application that is slower still serves, as slow as it is."""
 PHP = "8.2"
 """Debian 12's; the package, the program and Debian's own unit carry it in their names."""
 
@@ -37,6 +39,10 @@ class AppView:
     start: str
     """Command line of the serving process, quoted for systemd."""
     service_type: str
+    answered: str | None
+    """Command line that ends once the application has answered anything, or ought to have; quoted for systemd."""
+    ready_flag: str | None
+    """What stands there from then on; None where nobody looks."""
     migrate: str | None
     """Command line of the migration, quoted for systemd."""
     ports: tuple[int, ...]
@@ -75,6 +81,8 @@ def derive_view(context: HostContext) -> AppView:
         python_path=format_assignment(PYTHON_PATH, ":".join(folders)) if app.kind != "php" else None,
         start=format_command(_start(app)),
         service_type="notify" if app.kind in ("wsgi", "php") else "exec",
+        answered=format_command(_ask(context)) if ready_flag(context) else None,
+        ready_flag=ready_flag(context),
         migrate=format_command(app.migrate) if app.migrate else None,
         ports=ports,
         memory_max=app.memory_max,
@@ -85,6 +93,15 @@ def derive_view(context: HostContext) -> AppView:
         just_in_time=app.kind in ("php", "command"),
         max_body_bytes=context.spec.web.max_body_size,
         environment={name: value for name, value in environment.items() if name != PYTHON_PATH},
+    )
+
+
+def _ask(context: HostContext) -> tuple[str, ...]:
+    """One question, which waits until a process takes it."""
+    return (
+        *("/usr/bin/curl", "--silent", "--globoff", "--output", "/dev/null", "--max-time", str(ANSWER_S)),
+        *("--header", f"Host: {context.topology.domains[0]}", "--header", "X-Forwarded-Proto: https"),
+        *("--unix-socket", HTTP_SOCKET, f"http://localhost{context.spec.app.health}"),
     )
 
 

@@ -17,6 +17,8 @@ HTTP_SOCKET = "/run/app/app.sock"
 FASTCGI_SOCKET = "/run/app/php.sock"
 DRAIN_FLAG = "/run/bastide/drain/app"
 """While it exists this host says, before anything runs, that its application was never reached."""
+READY_FLAG = "/run/app/ready"
+"""It says so too while this does not exist. Gone with the folder whenever the application stops."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +45,8 @@ class Application:
     timeout_s: int
     drain_flag: str | None
     """None where no other host could answer instead."""
+    ready_flag: str | None
+    """None where, besides, the application listens only once it can answer."""
 
 
 def derive_application(context: HostContext) -> Application:
@@ -55,7 +59,14 @@ def derive_application(context: HostContext) -> Application:
         health_host=context.topology.domains[0],
         timeout_s=math.ceil(app.timeout) + 2,
         drain_flag=DRAIN_FLAG if len(context.topology.tier("app")) > 1 else None,
+        ready_flag=ready_flag(context),
     )
+
+
+def ready_flag(context: HostContext) -> str | None:
+    """What stands there once the application has answered; None where nobody looks."""
+    # gunicorn listens before its processes have loaded the application; uvicorn, PHP's and most programs' servers after.
+    return READY_FLAG if context.spec.app.kind == "wsgi" and len(context.topology.tier("app")) > 1 else None
 
 
 def app_draining(context: HostContext, *, listener: bool = False) -> dict[str, Any]:

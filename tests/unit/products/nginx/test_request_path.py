@@ -22,7 +22,7 @@ import pytest
 from bastide.policy.identities import Identity
 from bastide.policy.materials import Materials
 from bastide.products.context import HostContext
-from bastide.products.nginx.application import DRAIN_FLAG
+from bastide.products.nginx.application import DRAIN_FLAG, READY_FLAG
 from bastide.products.nginx.render import render
 from bastide.spec.model import Spec
 from bastide.topology.model import Topology
@@ -54,6 +54,8 @@ class Application(ThreadingMixIn, UnixStreamServer):
         super().__init__("app.sock", Handler)
         os.chdir(here)
         (folder / "app.sock").chmod(0o666)
+        self.ready = folder / Path(READY_FLAG).name
+        self.ready.touch()
         self.folder = folder
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
@@ -61,6 +63,7 @@ class Application(ThreadingMixIn, UnixStreamServer):
         self.shutdown()
         self.server_close()
         (self.folder / "app.sock").unlink()
+        self.ready.unlink()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -298,6 +301,17 @@ def test_no_request_is_lost_while_one_application_is_dead_not_even_a_post(town: 
 def test_no_request_is_lost_while_one_application_host_is_gone(town: Town) -> None:
     town.machines["app1"].stop()
     assert [town.curl("--data", "x")[0] for _ in range(8)] == [200] * 8
+
+
+def test_an_application_that_listens_and_cannot_answer_yet_keeps_nobody_waiting(town: Town) -> None:
+    assert {town.curl()[1].strip() for _ in range(8)} == {"app1", "app2"}
+    town.applications["app1"].ready.unlink()
+    seen = len(town.applications["app1"].seen)
+    answers = [town.curl("--data", f"order {i}") for i in range(8)]
+    assert answers == [(200, f"app2 order {i}") for i in range(8)]
+    assert len(town.applications["app1"].seen) == seen
+    town.applications["app1"].ready.touch()
+    assert {town.curl()[1].strip() for _ in range(8)} == {"app1", "app2"}
 
 
 def test_a_drained_host_ends_kept_connections_with_its_answers(town: Town) -> None:
