@@ -27,7 +27,7 @@ from bastide.host.probe import run_probes
 from bastide.host.record import find_target, mark_returned, remember
 from bastide.host.redact import redactor
 from bastide.host.reserve import use_reserve
-from bastide.host.settling import await_settled
+from bastide.host.settling import await_settled, why_unsettled
 from bastide.host.stage import Tell
 from bastide.host.state import (
     Activation,
@@ -97,7 +97,11 @@ def activate(machine: Machine, digest: str, terms: Terms, tell: Tell) -> None:
     _write_grants(machine, terms.grants)
     try:
         started = bring_up(machine, manifest, digest, before, tell, drain_s=terms.drain_s)
-        run_probes(machine, manifest, tell, redactor(machine, manifest, digest))
+        try:
+            run_probes(machine, manifest, tell, redactor(machine, manifest, digest))
+        except Failure as unmet:
+            unmet.lines += tuple(why_unsettled(machine, started))
+            raise
         await_settled(machine, started, terms.settle_s)
         verify_units(machine, manifest)
         lift_drains(machine)

@@ -11,10 +11,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from bastide.host.machine import Machine
-from bastide.host.systemd import unit_failure
+from bastide.host.systemd import last_said, unit_failure
 
 _PAUSE_S = 0.25
-_PROPERTIES = "Id,Type,ActiveState,SubState,InvocationID,ActiveEnterTimestampMonotonic"
+_PROPERTIES = "Id,Type,ActiveState,SubState,InvocationID,ActiveEnterTimestampMonotonic,NRestarts"
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class _Run:
     active: bool
     invocation: str
     up_s: float
+    restarts: int
+    """By systemd itself, since somebody started it."""
 
 
 def await_settled(machine: Machine, names: Collection[str], settle_s: float) -> None:
@@ -39,6 +41,15 @@ def await_settled(machine: Machine, names: Collection[str], settle_s: float) -> 
         time.sleep(_PAUSE_S)
 
 
+def why_unsettled(machine: Machine, names: Collection[str]) -> list[str]:
+    """What those said last that do not run, or that systemd had to start again; where a probe fails, the likely cause."""
+    found: list[str] = []
+    for name, run in _look(machine, names).items() if names else ():
+        if run.restarts or not run.active:
+            found += [f"{name} does not stay up; it said last:", *last_said(machine, name)]
+    return found
+
+
 def _look(machine: Machine, names: Collection[str]) -> dict[str, _Run]:
     """Of those that are daemons: what has a Type of its own to end is no daemon."""
     shown = machine.run(["systemctl", "show", f"--property={_PROPERTIES}", *names])
@@ -51,5 +62,6 @@ def _look(machine: Machine, names: Collection[str]) -> dict[str, _Run]:
             active=fields.get("ActiveState") in ("active", "reloading"),
             invocation=fields.get("InvocationID", ""),
             up_s=clock - int(fields.get("ActiveEnterTimestampMonotonic") or 0) / 1e6,
+            restarts=int(fields.get("NRestarts") or 0),
         )
     return found

@@ -120,6 +120,23 @@ def test_unit_that_dies_is_reported_with_its_journal(ground: Ground) -> None:
     assert ground.sh("web1", "systemctl is-active nginx worker") == "inactive\ninactive"
 
 
+def test_where_a_probe_fails_whoever_does_not_stay_up_has_the_last_word(ground: Ground) -> None:
+    """An application that dies again and again listens in between: its probe fails with a page of nginx's."""
+    loop = "[Service]\nExecStart=/bin/sh -c 'echo {}'\nRestart=always\nRestartSec=100ms\nStartLimitIntervalSec=0\n"
+    unit = loop.format("no such table: orders; sleep 0.2; exit 3") + "[Install]\nWantedBy=multi-user.target\n"
+    looping = Fragment(
+        product="looping",
+        files=(File(path="/etc/systemd/system/worker.service", content=unit.encode()),),
+        units=(Unit(name="worker.service"),),
+        probes=(Probe(name="serves", argv=("false",), timeout_s=3.0),),
+    )
+    result = ground.apply(web_bundle("web1", ground.release, looping))
+    assert "serves did not hold" in result.hosts["web1"].message
+    lines = list(result.hosts["web1"].lines)
+    assert "worker.service does not stay up; it said last:" in lines and "no such table: orders" in lines
+    assert not any("nginx.service" in line for line in lines), "the control: that one stays up"
+
+
 def test_debians_own_service_is_given_back_when_the_first_apply_fails(ground: Ground) -> None:
     ground.sh("web1", "SYSTEMCTL_SKIP_SYSV=1 systemctl enable -q --now nginx")
     result = ground.apply(web_bundle("web1", ground.release, probe_port=8081))
