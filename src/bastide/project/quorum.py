@@ -24,21 +24,24 @@ Found = Literal["takes part", "has its data", "has no data", "does not answer"]
 _HAS_DATA = f"test -d {MEMBER}/member && echo yes || echo no"
 _ALONE = f"""set -eu
 systemctl stop etcd.service
-rm -rf {DATA}/before.etcd
-cp -a {MEMBER} {DATA}/before.etcd
+# One for each time: whoever has to do it twice may want what there was before the first.
+aside={DATA}/before-$(date +%Y%m%d-%H%M%S).etcd
+rm -rf {DATA}/before-*.part
+cp -a {MEMBER} $aside.part
+mv $aside.part $aside
 trap 'rm -f {JOINING}' EXIT
 echo ETCD_FORCE_NEW_CLUSTER=true >{JOINING}
 systemctl reset-failed etcd.service 2>/dev/null || true
 systemctl start etcd.service
 for i in $(seq 60); do
-    if said=$(%s); then exit 0; fi
+    if said=$(HEALTH); then echo $aside; exit 0; fi
     sleep 0.5
 done
 systemctl stop etcd.service
 rm -rf {JOINING} {DATA}/failed.etcd
 # Renamed, not removed: broken off between the two, all of it is still there.
 mv {MEMBER} {DATA}/failed.etcd
-mv {DATA}/before.etcd {MEMBER}
+mv $aside {MEMBER}
 systemctl start --no-block etcd.service
 echo "etcd did not come up alone, and has what it had: $said" >&2
 exit 1
@@ -82,8 +85,8 @@ def survey(target: Target, host: str) -> Left:
 
 def force_quorum(target: Target, host: str) -> str:
     """Have it go on alone; the outcome in words. `survey` comes first."""
-    run_script(target, host, _ALONE % shlex.join(health_argv(host)))
-    return f"{host} decides alone; what etcd had is kept in {DATA}/before.etcd"
+    aside = run_script(target, host, _ALONE.replace("HEALTH", shlex.join(health_argv(host)))).strip()
+    return f"{host} decides alone; what etcd had is kept in {aside}"
 
 
 def _look(target: Target, host: str) -> Found:

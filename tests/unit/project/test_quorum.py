@@ -82,9 +82,14 @@ def test_what_etcd_had_is_kept_and_put_back_where_it_does_not_come_up(
     for program in programs.iterdir():
         program.chmod(0o755)
     scripts: list[str] = []
-    monkeypatch.setattr(quorum, "run_script", lambda _, __, text: scripts.append(text))
+
+    def note(_: Target, __: str, text: str) -> str:
+        scripts.append(text)
+        return "/kept\n"
+
+    monkeypatch.setattr(quorum, "run_script", note)
     monkeypatch.setattr(quorum, "health_argv", lambda _: ("true",) if comes_up else ("false",))
-    force_quorum(target, "db1")
+    assert force_quorum(target, "db1").endswith("is kept in /kept")
     text = scripts[0].replace(DATA, str(data)).replace(JOINING, str(word))
     done = subprocess.run(
         ["sh"], input=text, text=True, capture_output=True, check=False, env={"PATH": f"{programs}:/usr/bin:/bin"}
@@ -93,4 +98,5 @@ def test_what_etcd_had_is_kept_and_put_back_where_it_does_not_come_up(
     assert (tmp_path / "told").read_text() == "ETCD_FORCE_NEW_CLUSTER=true\n"
     assert not word.exists(), "another start would throw out those that were let in since"
     assert (data / "member.etcd/member/votes").read_text().strip() == ("new" if comes_up else "old")
-    assert (data / "before.etcd").exists() is comes_up
+    kept = [str(path) for path in data.glob("before-*")]
+    assert len(kept) == comes_up and done.stdout.split() == kept
