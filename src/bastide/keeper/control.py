@@ -27,10 +27,13 @@ ELECTION_S = 5.0
 """etcd takes nothing while its voters choose a leader: 1.6 s at worst (measured)."""
 PATIENCE_S = 20.0
 LAG_S = 2.0
-SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
+SEAT_ORDERS: dict[str, tuple[dict[str, Any], str]] = {
     "pause": ({"paused": True}, "automatic failover is paused"),
     # Somebody has looked after it: what came before is no sign that the next takeover would help as little.
-    "resume": ({"paused": False, "flaps": 0}, "automatic failover goes on"),
+    "resume": (
+        {"paused": False, "flaps": 0},
+        "automatic failover goes on; the next takeover is not held for those before",
+    ),
     "unhold": ({"flaps": 0}, "the next takeover is not held for those before"),
 }
 """Orders that change what the seat says, and nothing else."""
@@ -65,8 +68,8 @@ class Control:
 
     def take(self, verb: str) -> tuple[bool, str]:
         """Carry out, and say how it ended."""
-        if verb in SETTINGS:
-            return self._set(*SETTINGS[verb])
+        if verb in SEAT_ORDERS:
+            return self._set(*SEAT_ORDERS[verb])
         if verb not in ("switchover", "failover", "reinit", "abandon"):
             return False, f"no such order: {verb}"
         why = self._objection(verb)
