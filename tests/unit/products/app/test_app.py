@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -20,6 +21,7 @@ from bastide.products.app.view import derive_view
 from bastide.products.context import HostContext
 from bastide.products.fragment import Fragment
 from bastide.products.nginx import render as nginx
+from bastide.products.nginx.application import READY_FLAG
 from bastide.topology.resolve import resolve_topology
 from tests.unit.products.authority import Authority, issue_materials
 from tests.unit.products.machine import Machine
@@ -190,6 +192,41 @@ def test_nginx_reaches_the_real_server_and_the_probe_proves_it(kind: str, folder
         wait_until(lambda: machine.run(*probe.argv).returncode == 0)
         curl = ("curl", "-s", "--unix-socket", "/run/nginx/health.sock", "http://localhost/.bastide/health")
         assert machine.run(*curl).stdout == "/up shop.test canary-secret"
+    except AssertionError:
+        print(machine.output)
+        raise
+    finally:
+        machine.stop()
+
+
+@AS_ROOT
+def test_gunicorn_listens_long_before_it_can_answer_and_the_unit_waits_for_the_answer(folder: Path) -> None:
+    source = folder / "project/app"
+    source.mkdir(parents=True)
+    (source / "shop.py").write_text(
+        "import os, time\nwhile not os.path.exists('/run/app/loaded'): time.sleep(0.02)\n"
+        "def app(environ, start_response):\n    start_response('500 Oh', [])\n    return [b'']\n"
+    )
+    context = context_of("wsgi", secrets={"KEY": {"generate": 32}}, processes=1)
+    release = build_releases(context.spec, folder / "project", folder / "state/blobs")["app"]
+    context.materials.releases["app"] = release  # type: ignore[index]
+    fragment = app.render(context)
+    unit = next(f.content.decode() for f in fragment.files if f.path.endswith("/app.service"))
+    ask, mark = (line.partition("=")[2] for line in unit.splitlines() if line.startswith("ExecStartPost="))
+    assert ask.startswith("-"), "one that is too slow to answer serves all the same"
+    machine = Machine(folder / "m", [fragment])
+    runtime = machine.folder / "run/app"
+    try:
+        _unpack(folder / "state/blobs", release.digest, machine.folder / "srv/bastide/app" / release.digest)
+        _run_unit(machine, fragment, "app.service")
+        wait_until((runtime / "app.sock").exists)
+        asking = machine.start(*shlex.split(ask[1:]), user="app")
+        with pytest.raises(subprocess.TimeoutExpired):
+            asking.wait(1.0)
+        (runtime / "loaded").touch()
+        assert asking.wait(40) == 0, "whatever the answer is"
+        assert machine.run(*shlex.split(mark), user="app").returncode == 0
+        assert (machine.folder / READY_FLAG.lstrip("/")).exists()
     except AssertionError:
         print(machine.output)
         raise
